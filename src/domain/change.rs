@@ -1,0 +1,127 @@
+//! A state change, as one message tells it, and the candidate event that the bridge makes of it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ids::{ApplicationId, CandidateId, EventId, OrgId, RequisitionId};
+use super::lifecycle::{EventType, Position};
+
+/// A stage, step or status: trimmed, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Text(Box<str>);
+
+/// Longest stage, step or status that is taken, in bytes of UTF-8.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+impl Text {
+    /// The text without outer white space, or nothing where nothing is left.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then(|| Self(text.into()))
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// When a message says that its transition occurred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurred {
+    /// The instant; of a date without a time, its midnight.
+    pub at: Timestamp,
+    /// Whether the message gave a time of day. A bare date takes no part in ordering.
+    pub has_time: bool,
+}
+
+/// What one TriggerCandidateStateChange message says: this application is now at this stage,
+/// step and status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateChange {
+    /// The job application that changed.
+    pub application: ApplicationId,
+    /// Whose application it is.
+    pub candidate: CandidateId,
+    /// What was applied for.
+    pub requisition: RequisitionId,
+    /// The recruiting stage.
+    pub stage: Option<Text>,
+    /// Further names of the same stage (its ID beside its Descriptor, the WID): `interview_stages`
+    /// is compared with these as well.
+    pub stage_aliases: Vec<Text>,
+    /// The step within the stage.
+    pub step: Option<Text>,
+    /// The application's status or disposition.
+    pub status: Option<Text>,
+    /// Where the message itself says that the candidate is now (`Event_Type`, `?event=`).
+    pub told: Option<Position>,
+    /// When the transition occurred, where the message says so.
+    pub occurred: Option<Occurred>,
+}
+
+/// By which way a state change came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The SOAP endpoint, enveloped or bare.
+    Soap,
+    /// The JSON intake.
+    Webhook,
+    /// An operator, by hand.
+    Operator,
+    /// A comparison with what Workday reports.
+    Reconcile,
+}
+
+impl Source {
+    /// All sources, in the order of their codes in a journal.
+    pub const ALL: [Self; 4] = [Self::Soap, Self::Webhook, Self::Operator, Self::Reconcile];
+
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Soap => "soap",
+            Self::Webhook => "webhook",
+            Self::Operator => "operator",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// A state change with its identity and its decided type: the model that all parts share, and,
+/// serialised, the candidate event of the contract (section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CandidateEvent {
+    /// Identity; also the `Idempotency-Key` at the relay.
+    pub event_id: EventId,
+    /// Whose event it is.
+    pub orgid: OrgId,
+    /// What the state change was decided to mean.
+    pub event_type: EventType,
+    /// Whose application it is.
+    pub candidate_id: CandidateId,
+    /// The job application.
+    pub job_application_id: ApplicationId,
+    /// The job requisition.
+    pub job_requisition_id: RequisitionId,
+    /// The recruiting stage, `null` where not given.
+    pub stage: Option<Text>,
+    /// The step, `null` where not given.
+    pub step: Option<Text>,
+    /// The status, `null` where not given.
+    pub status: Option<Text>,
+    /// When the transition occurred, RFC 3339 UTC; the time of receipt where the message gives none.
+    #[serde(serialize_with = "rfc3339")]
+    pub timestamp: Timestamp,
+    /// When the journal took the event, RFC 3339 UTC.
+    #[serde(serialize_with = "rfc3339")]
+    pub received_at: Timestamp,
+    /// By which way it came in.
+    pub source: Source,
+}
+
+fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}

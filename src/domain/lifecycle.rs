@@ -1,0 +1,385 @@
+//! How an event type is decided (contract, section 3), as pure functions.
+//!
+//! [`StagePolicy::position`] says where a message puts the candidate, [`decide`] what that makes
+//! of it, given what is known of the application. The decision is made once and stored with the
+//! event; everything else derives from it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::change::{Occurred, StateChange, Text};
+
+/// How far ahead of the clock a message's own timestamp may be and still order messages.
+pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// Whether the candidate is in an interview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// Not in an interview stage, or closed.
+    Out,
+    /// In an interview stage.
+    In,
+}
+
+impl Position {
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
+
+    /// Reads an explicit event type in either of the relay's spellings, without outer white space.
+    /// `state_changed` and anything else is `None`.
+    pub fn told_by(event_type: &str) -> Option<Self> {
+        match event_type.trim() {
+            "interview_started" | "interview_stage_started" => Some(Self::In),
+            "interview_ended" | "interview_stage_ended" => Some(Self::Out),
+            _ => None,
+        }
+    }
+}
+
+/// What a state change was decided to mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventType {
+    /// The candidate entered the first interview stage.
+    InterviewStarted,
+    /// The candidate left the last interview stage.
+    InterviewEnded,
+    /// No boundary of an interview.
+    StateChanged,
+}
+
+impl EventType {
+    /// All types, in the order of their codes in a journal.
+    pub const ALL: [Self; 3] = [Self::InterviewStarted, Self::InterviewEnded, Self::StateChanged];
+
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InterviewStarted => "interview_started",
+            Self::InterviewEnded => "interview_ended",
+            Self::StateChanged => "state_changed",
+        }
+    }
+
+    /// Whether the event opens or closes an interview.
+    pub const fn is_boundary(self) -> bool {
+        !matches!(self, Self::StateChanged)
+    }
+}
+
+/// Why a message puts the candidate where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The message itself says so.
+    Told,
+    /// Its stage is an interview stage and its status not a closed one.
+    InterviewStage,
+    /// Its stage is not an interview stage.
+    OtherStage,
+    /// Its stage is an interview stage, but its status is a closed one.
+    ClosedStatus,
+}
+
+impl Reason {
+    /// All reasons, in the order of their codes in a journal.
+    pub const ALL: [Self; 4] = [Self::Told, Self::InterviewStage, Self::OtherStage, Self::ClosedStatus];
+}
+
+/// Which stages are interviews and which statuses end one, for one organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagePolicy {
+    interview_stages: Vec<String>,
+    closed_statuses: Vec<String>,
+}
+
+impl StagePolicy {
+    /// A policy of these names; they are compared without case and outer white space.
+    pub fn new<S: AsRef<str>>(interview_stages: &[S], closed_statuses: &[S]) -> Self {
+        let folded = |names: &[S]| names.iter().map(|name| name.as_ref().trim().to_lowercase()).collect();
+        Self { interview_stages: folded(interview_stages), closed_statuses: folded(closed_statuses) }
+    }
+
+    /// Where the change puts the candidate, and why.
+    pub fn position(&self, change: &StateChange) -> (Position, Reason) {
+        if let Some(told) = change.told {
+            return (told, Reason::Told);
+        }
+        let mut stages = change.stage.iter().chain(&change.stage_aliases);
+        if !stages.any(|stage| listed(&self.interview_stages, stage)) {
+            (Position::Out, Reason::OtherStage)
+        } else if change.status.as_ref().is_some_and(|status| listed(&self.closed_statuses, status)) {
+            (Position::Out, Reason::ClosedStatus)
+        } else {
+            (Position::In, Reason::InterviewStage)
+        }
+    }
+}
+
+impl Default for StagePolicy {
+    fn default() -> Self {
+        Self::new(&["Interview"], &["Rejected", "Declined", "Withdrawn", "Hired"])
+    }
+}
+
+fn listed(folded: &[String], text: &Text) -> bool {
+    let text = text.as_str();
+    folded.iter().any(|name| name.eq_ignore_ascii_case(text) || (!text.is_ascii() && *name == text.to_lowercase()))
+}
+
+/// What makes two messages of one application the same: equal stage, step, status and explicit
+/// type. Held as a keyed 128-bit hash, which whoever stores events makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Likeness(pub u128);
+
+/// What is known of an application: the event last applied to it. No standing: it is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where that event left the candidate.
+    pub position: Position,
+    /// What a message must equal to be its duplicate.
+    pub likeness: Likeness,
+    /// The event's own timestamp, where it had one that takes part in ordering.
+    pub ordered_at: Option<Timestamp>,
+}
+
+/// A message, reduced to what its decision depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Where the message puts the candidate.
+    pub position: Position,
+    /// Why.
+    pub reason: Reason,
+    /// What makes it the same as another.
+    pub likeness: Likeness,
+    /// Its own timestamp, where that takes part in ordering: see [`ordered_at`].
+    pub ordered_at: Option<Timestamp>,
+    /// Whether an earlier accepted or stale message of the application with an equal WS-Addressing
+    /// `MessageID` was the same.
+    pub repeats_message_id: bool,
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is applied: the application moves from `was` (unknown: `None`) to `now`.
+    Accepted {
+        /// What it means.
+        event_type: EventType,
+        /// Where the candidate was; `None`: unknown.
+        was: Option<Position>,
+        /// Where the candidate is.
+        now: Position,
+    },
+    /// It is older than what was applied last: recorded, without effect and without delivery.
+    Stale {
+        /// Where the candidate was and stays.
+        stays: Position,
+    },
+    /// It repeats the event last applied.
+    DuplicateOfLast,
+    /// It repeats the earlier event with its `MessageID`.
+    DuplicateOfMessageId,
+}
+
+/// What the sender is told became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Outcome {
+    /// It was applied and is stored.
+    Accepted,
+    /// It repeats a stored event and was only counted on that one.
+    Duplicate,
+    /// It is older than what was applied; stored without effect.
+    Stale,
+    /// Nothing was stored: the sender asked what would be decided.
+    DryRun,
+}
+
+impl Outcome {
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Duplicate => "Duplicate",
+            Self::Stale => "Stale",
+            Self::DryRun => "DryRun",
+        }
+    }
+}
+
+/// The timestamp of a message that takes part in telling duplicates and stale messages: one with a
+/// time of day that is not more than [`MAX_AHEAD`] ahead of `now`.
+pub fn ordered_at(occurred: Option<Occurred>, now: Timestamp) -> Option<Timestamp> {
+    let occurred = occurred.filter(|occurred| occurred.has_time)?;
+    (occurred.at.duration_since(now) <= jiff::SignedDuration::try_from(MAX_AHEAD).ok()?).then_some(occurred.at)
+}
+
+/// Decides what becomes of a message, given what is known of its application.
+pub fn decide(standing: Option<&Standing>, seen: &Seen) -> Decision {
+    let times = standing.and_then(|standing| standing.ordered_at).zip(seen.ordered_at);
+    if let Some(standing) = standing {
+        let later = times.is_some_and(|(last, new)| new > last);
+        if standing.likeness == seen.likeness && !later {
+            return Decision::DuplicateOfLast;
+        }
+    }
+    if seen.repeats_message_id {
+        return Decision::DuplicateOfMessageId;
+    }
+    if let (Some(standing), Some((last, new))) = (standing, times)
+        && new < last
+    {
+        return Decision::Stale { stays: standing.position };
+    }
+    let was = standing.map(|standing| standing.position);
+    let event_type = match (was, seen.position) {
+        (None | Some(Position::Out), Position::In) => EventType::InterviewStarted,
+        (Some(Position::In), Position::Out) => EventType::InterviewEnded,
+        (None, Position::Out) if seen.reason == Reason::Told => EventType::InterviewEnded,
+        _ => EventType::StateChanged,
+    };
+    Decision::Accepted { event_type, was, now: seen.position }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ApplicationId, CandidateId, RequisitionId};
+
+    fn change(stage: Option<&str>, status: Option<&str>) -> StateChange {
+        StateChange {
+            application: ApplicationId::new("A").unwrap(),
+            candidate: CandidateId::new("C").unwrap(),
+            requisition: RequisitionId::new("R").unwrap(),
+            stage: stage.and_then(Text::new),
+            stage_aliases: Vec::new(),
+            step: None,
+            status: status.and_then(Text::new),
+            told: None,
+            occurred: None,
+        }
+    }
+
+    fn seen(position: Position, likeness: u128) -> Seen {
+        Seen {
+            position,
+            reason: Reason::InterviewStage,
+            likeness: Likeness(likeness),
+            ordered_at: None,
+            repeats_message_id: false,
+        }
+    }
+
+    fn standing(position: Position, likeness: u128, ordered_at: Option<i64>) -> Standing {
+        Standing { position, likeness: Likeness(likeness), ordered_at: ordered_at.map(second) }
+    }
+
+    fn second(at: i64) -> Timestamp {
+        Timestamp::from_second(at).unwrap()
+    }
+
+    fn event_type(decision: Decision) -> EventType {
+        match decision {
+            Decision::Accepted { event_type, .. } => event_type,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_stage_and_the_status_place_the_candidate() {
+        let policy = StagePolicy::default();
+        assert_eq!(
+            policy.position(&change(Some("INTERVIEW"), Some("Screening"))),
+            (Position::In, Reason::InterviewStage)
+        );
+        assert_eq!(policy.position(&change(Some("Offer"), None)), (Position::Out, Reason::OtherStage));
+        assert_eq!(
+            policy.position(&change(Some("Interview"), Some(" rejected "))),
+            (Position::Out, Reason::ClosedStatus)
+        );
+        let mut alias = change(Some("Gespräch"), None);
+        assert_eq!(policy.position(&alias).0, Position::Out);
+        alias.stage_aliases = vec![Text::new("Interview").unwrap()];
+        assert_eq!(policy.position(&alias).0, Position::In);
+        let umlaut = StagePolicy::new(&[" GESPRÄCH"], &[]);
+        assert_eq!(umlaut.position(&change(Some("gespräch"), None)).0, Position::In);
+    }
+
+    #[test]
+    fn what_the_message_says_beats_what_would_be_inferred() {
+        let told = StateChange { told: Some(Position::Out), ..change(Some("Interview"), None) };
+        assert_eq!(StagePolicy::default().position(&told), (Position::Out, Reason::Told));
+        assert_eq!(Position::told_by(" interview_stage_started "), Some(Position::In));
+        assert_eq!(Position::told_by("interview_stage_ended"), Some(Position::Out));
+        assert_eq!(Position::told_by("state_changed"), None);
+    }
+
+    #[test]
+    fn the_relay_sees_starts_and_ends_in_turn() {
+        use EventType::*;
+        let table = [
+            (None, Position::In, InterviewStarted),
+            (Some(Position::Out), Position::In, InterviewStarted),
+            (Some(Position::In), Position::Out, InterviewEnded),
+            (Some(Position::In), Position::In, StateChanged),
+            (Some(Position::Out), Position::Out, StateChanged),
+            (None, Position::Out, StateChanged),
+        ];
+        for (was, now, expected) in table {
+            let known = was.map(|was| standing(was, 1, None));
+            assert_eq!(event_type(decide(known.as_ref(), &seen(now, 2))), expected, "{was:?} → {now:?}");
+        }
+        let told = Seen { reason: Reason::Told, ..seen(Position::Out, 2) };
+        assert_eq!(event_type(decide(None, &told)), InterviewEnded, "the start may have been missed");
+        assert_eq!(event_type(decide(Some(&standing(Position::Out, 1, None)), &told)), StateChanged);
+    }
+
+    #[test]
+    fn the_same_message_again_is_a_duplicate_unless_it_is_later() {
+        let last = standing(Position::In, 1, Some(100));
+        let same = |at: Option<i64>| Seen { ordered_at: at.map(second), ..seen(Position::In, 1) };
+        assert_eq!(decide(Some(&last), &same(None)), Decision::DuplicateOfLast);
+        assert_eq!(decide(Some(&last), &same(Some(100))), Decision::DuplicateOfLast);
+        assert_eq!(
+            decide(Some(&last), &same(Some(99))),
+            Decision::DuplicateOfLast,
+            "duplicate is checked before stale"
+        );
+        assert_eq!(event_type(decide(Some(&last), &same(Some(101)))), EventType::StateChanged);
+        let untimed = standing(Position::In, 1, None);
+        assert_eq!(decide(Some(&untimed), &same(Some(101))), Decision::DuplicateOfLast, "both must carry a timestamp");
+    }
+
+    #[test]
+    fn a_late_retry_is_known_by_its_message_id() {
+        let last = standing(Position::Out, 1, None);
+        let retry = Seen { repeats_message_id: true, ..seen(Position::In, 2) };
+        assert_eq!(decide(Some(&last), &retry), Decision::DuplicateOfMessageId);
+    }
+
+    #[test]
+    fn an_older_message_is_stale_and_moves_nothing() {
+        let last = standing(Position::Out, 1, Some(100));
+        let older = Seen { ordered_at: Some(second(99)), ..seen(Position::In, 2) };
+        assert_eq!(decide(Some(&last), &older), Decision::Stale { stays: Position::Out });
+        let equal = Seen { ordered_at: Some(second(100)), ..older };
+        assert_eq!(event_type(decide(Some(&last), &equal)), EventType::InterviewStarted);
+    }
+
+    #[test]
+    fn dates_and_times_far_ahead_do_not_order() {
+        let now = second(1_000_000);
+        let at = |s: i64, has_time| Some(Occurred { at: second(s), has_time });
+        assert_eq!(ordered_at(at(1_000_300, true), now), Some(second(1_000_300)));
+        assert_eq!(ordered_at(at(1_000_301, true), now), None);
+        assert_eq!(ordered_at(at(5, false), now), None);
+        assert_eq!(ordered_at(None, now), None);
+    }
+}

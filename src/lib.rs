@@ -1,0 +1,3 @@
+//! The SOAP bridge between Workday Recruiting and imper.ai.
+pub mod domain;
+pub mod refusal;
