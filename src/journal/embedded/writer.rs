@@ -135,7 +135,7 @@ impl Writer {
         if let Some(last) = last.filter(|last| now.duration_since(*last) < LOOK) {
             return last;
         }
-        self.free_mb = rustix::fs::statvfs(&self.folder).ok().map(|fs| fs.f_bavail * fs.f_frsize >> 20);
+        self.free_mb = rustix::fs::statvfs(&self.folder).ok().map(|fs| (fs.f_bavail * fs.f_frsize) >> 20);
         // An idle journal whose health nobody asks for leaves the disk alone.
         if self.shown.asked.swap(false, Ordering::Relaxed) || self.failing {
             let tried = append::probe(&self.journal);
