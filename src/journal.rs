@@ -144,6 +144,18 @@ pub enum Health {
     NotReady(Unavailable),
 }
 
+/// Who is told how many messages were taken. It is told by the journal and not by whoever posted
+/// them, so that a sender that hung up is counted all the same.
+pub trait Observer: Send + Sync {
+    /// That many messages of the organisation had this outcome.
+    fn taken(&self, org: &OrgId, source: Source, outcome: Outcome, count: u64);
+}
+
+/// Nobody is told.
+impl Observer for () {
+    fn taken(&self, _: &OrgId, _: Source, _: Outcome, _: u64) {}
+}
+
 /// Taking events in.
 pub trait Intake: Send + Sync {
     /// Decides the message and stores its event; the ticket is redeemed once that is durable.

@@ -119,8 +119,7 @@ impl Pump {
         };
         let elapsed = self.clock.monotonic().saturating_sub(claimed_at);
         let since_first = claimed.since_first + elapsed;
-        let verdict =
-            verdict::of_outcome(&handled.outcome, &policy, claimed.attempt, since_first, self.clock.chance());
+        let verdict = verdict::of_outcome(&handled.outcome, &policy, claimed.attempt, since_first, self.clock.chance());
         let late = verdict == Verdict::Delivered
             && claimed.event.event_type == EventType::InterviewStarted
             && claimed.age + elapsed > policy.useful_within;

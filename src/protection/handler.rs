@@ -14,10 +14,6 @@ pub struct InProcess;
 impl Handler for InProcess {
     fn handle(&self, claimed: Claimed, _: Duration) -> Handling {
         let protection = Change::of(claimed.event.event_type);
-        Box::pin(std::future::ready(Handled {
-            outcome: Outcome::Delivered,
-            answered: Answered::default(),
-            protection,
-        }))
+        Box::pin(std::future::ready(Handled { outcome: Outcome::Delivered, answered: Answered::default(), protection }))
     }
 }

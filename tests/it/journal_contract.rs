@@ -43,7 +43,7 @@ impl EmbeddedDriver {
     }
 
     fn try_open(&self) -> Result<Embedded, OpenError> {
-        Embedded::open(&self.path(), Options { min_free_mb: 0 }, Arc::new(self.clock.clone()))
+        Embedded::open(&self.path(), Options::default(), Arc::new(self.clock.clone()))
     }
 }
 

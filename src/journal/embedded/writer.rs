@@ -21,11 +21,11 @@ use super::follow::Progress;
 use super::lanes::{Entry, LaneKey, Lanes, Pick};
 use super::standings::Standings;
 use crate::clock::Clock;
-use crate::domain::Outcome;
+use crate::domain::{OrgId, Outcome, Source};
 use crate::journal::batch::{Batch, Decided, Keyed};
 use crate::journal::{
-    Claimed, Claims, Fence, Health, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Verdict,
-    Waiting,
+    Claimed, Claims, Fence, Health, LaneKind, Observer, Promise, Quota, Receipt, Settled, Settlement, Unavailable,
+    Verdict, Waiting,
 };
 
 /// How many requests may share a commit.
@@ -51,11 +51,19 @@ pub(super) struct Shown {
     pub(super) wake: watch::Sender<u64>,
 }
 
-/// The limits of the store.
-#[derive(Debug, Clone)]
+/// How the store is kept.
+#[derive(Clone)]
 pub struct Options {
     /// Below this much free space, in MiB, nothing is accepted; 0: not looked at.
     pub min_free_mb: u64,
+    /// Who is told what was taken.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { min_free_mb: 0, observer: Arc::new(()) }
+    }
 }
 
 pub(super) struct Writer {
@@ -77,13 +85,25 @@ pub(super) struct Writer {
 /// What a batch will mean once it is committed.
 #[derive(Default)]
 struct Effects {
-    pushed: Vec<(crate::domain::OrgId, LaneKey, Entry)>,
+    pushed: Vec<(OrgId, LaneKey, Entry)>,
     claimed: Vec<(Pick, u64, Duration)>,
     settled: Vec<(Fence, Verdict)>,
     facts: Vec<Fact>,
     answers: Vec<Answer>,
+    /// What was taken of whom, for the figures.
+    taken_of: Vec<(OrgId, Source, Outcome, u64)>,
     /// Lanes that this batch claims or settles already.
     taken: HashSet<LaneKey>,
+}
+
+impl Effects {
+    fn count(&mut self, org: OrgId, source: Source, outcome: Outcome) {
+        let same = |of: &&mut (OrgId, Source, Outcome, u64)| of.0 == org && of.1 == source && of.2 == outcome;
+        match self.taken_of.iter_mut().find(same) {
+            Some((.., count)) => *count += 1,
+            None => self.taken_of.push((org, source, outcome, 1)),
+        }
+    }
 }
 
 enum Answer {
@@ -248,6 +268,9 @@ impl Writer {
             self.lanes.settled(fence, verdict, now);
         }
         self.show_waiting();
+        for (org, source, outcome, count) in &effects.taken_of {
+            self.options.observer.taken(org, *source, *outcome, *count);
+        }
         self.show(self.low_disk().map_or(Health::Ready, Health::NotReady));
         effects.answers.into_iter().for_each(|answer| answer.give(None));
         if woken {
@@ -301,7 +324,11 @@ impl Turn<'_> {
     fn take(&mut self, command: Command) -> rusqlite::Result<()> {
         match command {
             Command::Accept(message, promise) => {
+                let (org, source) = (message.incoming.org.clone(), message.incoming.source);
                 let (result, failed) = split(self.accept(*message), Err(Unavailable::Stopped));
+                if let Ok(receipt) = &result {
+                    self.effects.count(org, source, receipt.outcome);
+                }
                 self.effects.answers.push(Answer::Accepted(promise, result));
                 failed
             }
