@@ -1,3 +1,5 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
+#[cfg(feature = "server")]
+pub mod config;
 pub mod domain;
 pub mod refusal;
