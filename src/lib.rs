@@ -4,6 +4,8 @@ pub mod admin;
 #[cfg(feature = "server")]
 pub mod clock;
 #[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
 pub mod delivery;
 pub mod domain;
 #[cfg(feature = "server")]

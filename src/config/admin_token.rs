@@ -1,0 +1,98 @@
+//! The admin token: the configured one, or one that is made beside the journal.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+
+use super::{Admin, Store, StoreUrl};
+
+/// The token that opens the admin listener.
+#[derive(Debug, Clone)]
+pub struct AdminToken {
+    /// The token.
+    pub token: SecretString,
+    /// The file that holds it, for the log; `None` where it is configured.
+    pub place: Option<PathBuf>,
+}
+
+impl AdminToken {
+    /// The configured token. Without one, that of an earlier start; without that, a new one of 256
+    /// random bits, in a file that only the bridge's own user can read.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or is empty.
+    pub fn load_or_create(admin: &Admin, store: &Store) -> io::Result<Self> {
+        if let Some(token) = &admin.token {
+            return Ok(Self { token: token.clone(), place: None });
+        }
+        let place = Self::place(store);
+        let token = match read(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&place),
+            other => other,
+        };
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", place.display()));
+        Ok(Self { token: token.map_err(named)?, place: Some(place) })
+    }
+
+    /// Where a token that is not configured is kept: beside the journal.
+    pub fn place(store: &Store) -> PathBuf {
+        let StoreUrl::Sqlite(journal) = &store.url;
+        let mut name = journal.clone().into_os_string();
+        name.push(".admin-token");
+        PathBuf::from(name)
+    }
+}
+
+fn read(place: &Path) -> io::Result<SecretString> {
+    let text = fs::read_to_string(place)?;
+    match text.trim() {
+        "" => Err(io::Error::new(io::ErrorKind::InvalidData, "is empty; remove it to have a new token made")),
+        token => Ok(token.to_owned().into()),
+    }
+}
+
+fn create(place: &Path) -> io::Result<SecretString> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    // `create_new` follows no link that someone else put there.
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
+    file.write_all(format!("{token}\n").as_bytes())?;
+    file.sync_all()?;
+    Ok(token.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Settings};
+    use super::*;
+    use secrecy::ExposeSecret;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_token_is_made_once_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::load(None, &Environment::default()).unwrap().settings;
+        settings.store.url = StoreUrl::Sqlite(folder.path().join("j.db"));
+        let first = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
+        let again = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
+        assert_eq!(first.token.expose_secret(), again.token.expose_secret());
+        assert_eq!(first.token.expose_secret().len(), 43);
+        let place = first.place.unwrap();
+        assert_eq!(place, folder.path().join("j.db.admin-token"));
+        assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_configured_token_needs_no_file() {
+        let environment = Environment::from_iter([("IMPER_BRIDGE_ADMIN__TOKEN", "configured")]);
+        let settings = Settings::load(None, &environment).unwrap().settings;
+        let token = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
+        assert_eq!((token.token.expose_secret(), token.place), ("configured", None));
+    }
+}

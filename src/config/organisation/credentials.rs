@@ -1,0 +1,133 @@
+//! Reading the sections that hold credentials: those callers show, and those shown to Workday.
+
+use std::time::Duration;
+
+use super::super::section::{Reader, Section, Wrong};
+use super::super::tree::Item;
+use super::super::value::{boolean, text, time};
+use super::super::{address, secret};
+use super::{Auth, Basic, Intake, Workday, WorkdayCredentials};
+
+/// Reads `auth`. An organisation that says nothing about it is a fault: letting everyone in must
+/// be said.
+pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
+    let written = section.has("auth");
+    let Some(mut ways) = section.section("auth") else {
+        if !written {
+            no_way_in(section, "auth");
+        }
+        return Auth::default();
+    };
+    let none = ways.value("none", boolean);
+    let others: Vec<&str> =
+        ["basic", "bearer", "wsse", "client_cert"].into_iter().filter(|way| ways.has(way)).collect();
+    match none {
+        Some(true) => open(&ways, loopback, &others),
+        Some(false) | None if others.is_empty() && (none.is_some() || !ways.has("none")) => no_way_in(&ways, ""),
+        _ => {}
+    }
+    let auth = Auth {
+        none: none.unwrap_or(false),
+        basic: ways.section("basic").and_then(basic),
+        bearer: ways.value("bearer", secret::token),
+    };
+    not_yet(&mut ways, "wsse", &["username", "password", "password_next"]);
+    not_yet(&mut ways, "client_cert", &["subject", "sha256"]);
+    ways.finish();
+    auth
+}
+
+fn no_way_in(section: &Section<'_, '_>, key: &str) {
+    section.fault(
+        key,
+        "no credentials",
+        "auth.basic or auth.bearer (or, on a loopback listener, auth.none = true)",
+        "Add auth.basic = { username = \"imper\", password = { env = \"NAME\" } }.",
+    );
+}
+
+/// What `auth.none` must be given with: a listener that only this machine reaches, and nothing else.
+fn open(ways: &Section<'_, '_>, loopback: bool, others: &[&str]) {
+    if !loopback {
+        let advice = "Add auth.basic or auth.bearer in its place, or listen on 127.0.0.1.";
+        ways.fault("none", "true while `listen` is no loopback address", "credentials", advice);
+    }
+    if !others.is_empty() {
+        let found = format!("true beside {}", others.join(", "));
+        ways.fault("none", found, "either credentials or auth.none", "Remove one: auth.none lets everyone in.");
+    }
+}
+
+/// A way to sign in that is not built yet. To start without it would let in whom it keeps out, or
+/// keep out whom it lets in.
+fn not_yet(ways: &mut Section<'_, '_>, key: &'static str, keys: &[&'static str]) {
+    let Some(mut section) = ways.section(key) else { return };
+    for key in keys {
+        section.value(key, |_, _| Ok(()));
+    }
+    section.fault(
+        "",
+        format!("auth.{key}, which this release cannot check yet"),
+        "auth.basic or auth.bearer",
+        "Use one of these until then; the bridge does not start with a check that it cannot make.",
+    );
+    section.finish();
+}
+
+fn basic(mut section: Section<'_, '_>) -> Option<Basic> {
+    let username = section.required("username", "a user name", username);
+    let password = section.required("password", "a password, a secret", secret::secret);
+    let password_next = section.value("password_next", secret::secret);
+    section.finish();
+    Some(Basic { username: username?, password: password?, password_next })
+}
+
+fn username(item: &Item, reader: &Reader<'_>) -> Result<String, Wrong> {
+    let name = text(item, reader)?;
+    if name.contains(':') || name.chars().any(char::is_control) {
+        let wrong = Wrong::new("a user name without a colon or control character");
+        return Err(wrong.advice("In HTTP's Basic scheme the first colon ends the user name."));
+    }
+    Ok(name)
+}
+
+/// Reads `[org.NAME.intake]`.
+pub(super) fn intake(mut section: Section<'_, '_>) -> Option<Intake> {
+    let key = section.required("key", "the intake's Bearer key, a secret", secret::token);
+    let key_next = section.value("key_next", secret::token);
+    section.finish();
+    Some(Intake { key: key?, key_next })
+}
+
+/// Reads `[org.NAME.workday]`.
+pub(super) fn workday(mut section: Section<'_, '_>) -> Option<Workday> {
+    let soap_url = section.required("soap_url", "the Recruiting service's URL", address::called);
+    let credentials = if section.has("token_url") { refresh(&mut section) } else { password(&mut section) };
+    let details = section.value("details_days", time("days", 86_400.0, 0.0..=3_650.0));
+    section.finish();
+    Some(Workday {
+        soap_url: soap_url?,
+        credentials: credentials?,
+        details: details.unwrap_or(Duration::from_secs(7 * 86_400)),
+    })
+}
+
+fn password(section: &mut Section<'_, '_>) -> Option<WorkdayCredentials> {
+    let username = section.required("username", "the integration system user", text);
+    let password = section.required("password", "its password, a secret", secret::secret);
+    let password_next = section.value("password_next", secret::secret);
+    Some(WorkdayCredentials::Password { username: username?, password: password?, password_next })
+}
+
+fn refresh(section: &mut Section<'_, '_>) -> Option<WorkdayCredentials> {
+    let token_url = section.required("token_url", "the token endpoint's URL", address::called);
+    let client_id = section.required("client_id", "the API client's id", text);
+    let client_secret = section.required("client_secret", "the API client's secret", secret::secret);
+    let refresh_token = section.required("refresh_token", "the refresh token, a secret", secret::secret);
+    Some(WorkdayCredentials::Refresh {
+        token_url: token_url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        refresh_token: refresh_token?,
+    })
+}

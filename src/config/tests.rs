@@ -1,0 +1,236 @@
+//! The configuration as a whole.
+
+use super::*;
+use crate::domain::payload::{EventNames, Shape};
+use secrecy::ExposeSecret;
+
+/// The example of the contract, without what this release refuses.
+const FULL: &str = r#"
+listen = "0.0.0.0:8080"
+public_url = "https://bridge.example.com"
+behind_tls_proxy = true
+trusted_proxies = ["10.0.0.0/8"]
+[admin]
+listen = "127.0.0.1:8081"
+token = { env = "IMPER_BRIDGE_ADMIN_TOKEN" }
+[[admin.tokens]]
+name = "support"
+token = "viewer-token"
+role = "viewer"
+orgs = ["acme"]
+[store]
+url = "sqlite:imper-bridge.db"
+retention_days = 30
+refused_days = 7
+min_free_mb = 256
+[limits]
+body_bytes = 262144
+xml_depth = 64
+xml_elements = 10000
+answer_seconds = 10
+request_seconds = 30
+requests_per_second = 0
+pending_events = 5
+[delivery]
+timeout_seconds = 0.5
+first_retry_seconds = 1
+max_retry_seconds = 3600
+probe_seconds = 30
+give_up_after_hours = 72
+useful_within_seconds = 300
+open_interview_alert_days = 30
+proxy = "http://proxy:3128"
+concurrency = 64
+[org.acme]
+auth.basic = { username = "imper", password = { env = "ACME_SOAP_PASSWORD" } }
+auth.bearer = "bearer-token"
+namespace = "http://your-company.com/workday/webhooks"
+interview_stages = ["Interview"]
+closed_statuses = ["Rejected", "Declined", "Withdrawn", "Hired"]
+handler = "relay"
+fault_status = "400"
+strict_soap_action = false
+expect_tenant = "acme"
+expect_message_every_hours = 0
+reconcile_every_minutes = 0
+[org.acme.id_types]
+candidate = ["Candidate_ID", "WID"]
+job_application = ["Job_Application_ID", "WID"]
+job_requisition = ["Job_Requisition_ID", "Requisition_ID", "WID"]
+[org.acme.relay]
+url = "https://webhook-relay.prod.imper.ai/webhooks/acme/workday"
+api_key = { env = "ACME_RELAY_API_KEY" }
+api_key_next = { env = "ACME_RELAY_API_KEY_NEXT" }
+payload = "state_change"
+event_names = "stage"
+[org.acme.intake]
+key = "intake-key"
+[org.acme.workday]
+soap_url = "https://wd2-services.example/ccx/service/acme/Recruiting/v43.0"
+username = "ISU_imper@acme"
+password = "isu-password"
+details_days = 7
+[org.other]
+auth.bearer = "other-token"
+handler = "in_process"
+"#;
+
+fn secrets() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("IMPER_BRIDGE_ADMIN_TOKEN", "admin-token"),
+        ("ACME_SOAP_PASSWORD", "soap-password"),
+        ("ACME_RELAY_API_KEY", "relay-key"),
+        ("ACME_RELAY_API_KEY_NEXT", "relay-key-next"),
+    ]
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Faults> {
+    Settings::from_toml("bridge.toml", text, Path::new(""), &Environment::from_iter(variables.iter().copied()))
+}
+
+/// The messages of a configuration of one in-process organisation with more lines before it.
+fn faults(lines: &str) -> Vec<String> {
+    let text = format!("{lines}\n[org.x]\nauth.none = true\nhandler = 'in_process'\n");
+    load(&text, &[]).err().map_or_else(Vec::new, |faults| faults.0.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn without_a_file_there_is_a_demo_on_loopback() {
+    let loaded = Settings::load(None, &Environment::default()).unwrap();
+    let settings = loaded.settings;
+    assert!(loaded.warnings.is_empty() && settings.without_effect().is_empty());
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.public_url_at(settings.listen).as_str(), "http://127.0.0.1:8080/");
+    assert_eq!(settings.store.url, StoreUrl::Sqlite("imper-bridge.db".into()));
+    let [demo] = settings.organisations.as_slice() else { panic!("one organisation") };
+    assert_eq!((demo.id.as_str(), demo.auth.none), ("demo", true));
+    assert!(matches!(demo.handler, Handler::InProcess));
+}
+
+#[test]
+fn every_key_of_the_contract_is_read() {
+    let loaded = load(FULL, &secrets()).unwrap_or_else(|faults| panic!("{faults}"));
+    let settings = loaded.settings;
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(settings.admin.token.as_ref().unwrap().expose_secret(), "admin-token");
+    assert_eq!(settings.delivery.timeout, Duration::from_millis(500));
+    assert_eq!((settings.limits.pending_events, settings.limits.requests_per_second), (Some(5), None));
+    let acme = &settings.organisations[0];
+    let Handler::Relay(relay) = &acme.handler else { panic!("a relay") };
+    assert_eq!((relay.payload, relay.event_names), (Shape::StateChange, EventNames::Stage));
+    assert_eq!(relay.api_key_next.as_ref().unwrap().expose_secret(), "relay-key-next");
+    assert_eq!((acme.fault_status, acme.expect_message_every), (FaultStatus::Always400, None));
+    let later = settings.without_effect();
+    for key in ["trusted_proxies", "admin.tokens", "limits.requests_per_second", "org.acme.intake", "org.acme.workday"]
+    {
+        assert!(later.iter().any(|found| found == key), "{key} is not in {later:?}");
+    }
+    assert!(!later.iter().any(|key| key.starts_with("org.other") || key == "delivery.proxy"), "{later:?}");
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let settings = load(FULL, &secrets()).unwrap().settings;
+    let shown = format!("{settings:?} {settings:#?}");
+    let secrets =
+        ["admin-token", "soap-password", "relay-key", "viewer-token", "bearer-token", "intake-key", "isu-pass"];
+    for secret in secrets {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn all_faults_come_at_once_with_their_lines() {
+    let text = FULL
+        .replace("xml_depth = 64", "xml_depht = 64")
+        .replace("\"relay\"\nfault_status = \"400\"", "\"relya\"\nfault_status = 400")
+        .replace("https://webhook-relay", "http://webhook-relay")
+        .replace("concurrency = 64", "concurrency = \"many\"");
+    let faults = load(&text, &[("ACME_SOAP_PASSWORD", "")]).unwrap_err().0;
+    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    for key in [
+        "admin.token",
+        "limits.xml_depht",
+        "delivery.concurrency",
+        "org.acme.auth.basic.password",
+        "org.acme.handler",
+        "org.acme.fault_status",
+        "org.acme.relay.url",
+        "org.acme.relay.api_key",
+        "org.acme.relay.api_key_next",
+    ] {
+        assert!(keys.contains(&key), "{key} is not among {keys:?}");
+    }
+    assert_eq!(faults.len(), 9, "{keys:?}");
+    let depth = faults.iter().find(|fault| fault.key == "limits.xml_depht").unwrap();
+    assert_eq!(
+        depth.to_string().split("; ").next().unwrap(),
+        "bridge.toml, line 21: limits.xml_depht: found an unknown key"
+    );
+    assert_eq!(depth.advice, "Did you mean `limits.xml_depth`?");
+}
+
+#[test]
+fn what_others_can_reach_must_be_protected() {
+    let found = faults("listen = '0.0.0.0:80'");
+    assert_eq!(found.len(), 3, "TLS, public_url, auth.none: {found:?}");
+    assert!(faults("listen = '127.0.0.1:80'").is_empty());
+    assert!(faults("public_url = 'https://x.example'\nadmin.listen = '0.0.0.0:81'")[0].contains("admin.listen"));
+    assert!(faults("listen = '127.0.0.1:80'\nadmin.listen = '127.0.0.1:80'")[0].contains("admin.listen"));
+    assert_eq!(faults("listen = 'localhost:80'").len(), 1, "only the address is faulty");
+}
+
+#[test]
+fn what_security_depends_on_but_is_not_built_stops_the_start() {
+    assert!(faults("[tls]\ncert = 'a'\nkey = 'b'")[0].contains("does not serve it yet"));
+    let found = faults("[store]\nurl = 'postgres://user:hunter2@host/db'");
+    assert!(found[0].contains("PostgreSQL") && !found[0].contains("hunter2"), "{found:?}");
+    let wsse = "[org.x]\nhandler = 'in_process'\nauth.wsse = { username = 'a', password = 'hunter2' }";
+    let found = load(wsse, &[]).unwrap_err().to_string();
+    assert!(found.contains("cannot check yet") && !found.contains("hunter2"), "{found}");
+}
+
+#[test]
+fn an_organisation_says_who_may_post() {
+    let of = |auth: &str| load(&format!("[org.x]\nhandler = 'in_process'\n{auth}"), &[]).err().map(|f| f.0.len());
+    assert_eq!(of(""), Some(1));
+    assert_eq!(of("auth = {}"), Some(1));
+    assert_eq!(of("auth.none = false"), Some(1));
+    assert_eq!(of("auth.none = true\nauth.bearer = 'x'"), Some(1));
+    assert_eq!(of("auth.basic = { username = 'a:b', password = 'x' }"), Some(1));
+    assert_eq!(of("auth.basic = { username = 'a' }"), Some(1));
+    assert_eq!(of("auth.bearer = 'x'"), None);
+}
+
+#[test]
+fn organisations_are_asked_for_and_named_well() {
+    assert!(load("", &[]).unwrap_err().to_string().contains("no organisation"));
+    assert!(
+        load("[org.Acme]\nauth.none = true\nhandler = 'in_process'", &[]).unwrap_err().to_string().contains("\"Acme\"")
+    );
+    assert!(load("[org.x]\nauth.none = true", &[]).unwrap_err().to_string().contains("[relay]"));
+    let store = |url: &str| faults(&format!("[store]\nurl = {url:?}")).len();
+    assert_eq!((store("sqlite:/a/b.db"), store("sqlite::memory:"), store("sqlite:"), store("mysql:x")), (0, 1, 1, 1));
+}
+
+#[test]
+fn variables_override_and_unknown_ones_only_warn() {
+    let loaded = load(
+        "[org.x]\nauth.none = true\nhandler = 'in_process'",
+        &[
+            ("IMPER_BRIDGE_LISTEN", "127.0.0.1:9"),
+            ("IMPER_BRIDGE_STORE__URL", "sqlite:/tmp/x.db"),
+            ("IMPER_BRIDGE_LIMITS__XML_DEPTH", "12"),
+            ("IMPER_BRIDGE_ORG__X__INTERVIEW_STAGES", "Interview, Assessment"),
+            ("IMPER_BRIDGE_SERVICE_HOST", "10.0.0.1"),
+            ("IMPER_BRIDGE_LIMITS__XML_DEPHT", "12"),
+        ],
+    )
+    .unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(loaded.settings.listen.port(), 9);
+    assert_eq!(loaded.settings.limits.xml_depth, 12);
+    assert_eq!(loaded.settings.store.url, StoreUrl::Sqlite("/tmp/x.db".into()));
+    assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
+    let wrong = load("[org.x]\nauth.none = true\nhandler = 'in_process'", &[("IMPER_BRIDGE_LISTEN", "x")]).unwrap_err();
+    assert_eq!(wrong.0[0].place, "environment variable IMPER_BRIDGE_LISTEN");
+}
