@@ -1,3 +1,4 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
 pub mod domain;
 pub mod refusal;
+pub mod xml;
