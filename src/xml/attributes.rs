@@ -90,7 +90,7 @@ fn spaces(bytes: &[u8]) -> usize {
 /// Most values need no change and are borrowed.
 fn normalised(value: &str, offset: usize) -> Result<Cow<'_, str>, Fault> {
     let special = |byte: &u8| matches!(byte, b'<' | b'&' | b'\t' | b'\n' | b'\r');
-    match value.as_bytes().iter().position(|byte| special(byte)) {
+    match value.as_bytes().iter().position(special) {
         None => Ok(Cow::Borrowed(value)),
         Some(first) => rebuilt(value, first, offset).map(Cow::Owned),
     }

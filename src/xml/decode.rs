@@ -199,7 +199,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Error> {
             }
         }
     }
-    if bytes.len() % 2 == 0 {
+    if bytes.len().is_multiple_of(2) {
         Ok(text)
     } else {
         let (kind, offset) = ill_formed("the last UTF-16 unit is cut in half", text.len());

@@ -44,10 +44,9 @@ pub(super) fn scan(text: &str) -> Result<Notes, Fault> {
 #[inline(always)]
 fn kind(byte: u8) -> u8 {
     let control = (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
-    u8::from(control) * CONTROL
-        | u8::from(byte == b'\r') * CARRIAGE_RETURN
-        | u8::from(byte == b']') * BRACKET
-        | byte & WIDE
+    let carriage_return = u8::from(byte == b'\r') * CARRIAGE_RETURN;
+    let bracket = u8::from(byte == b']') * BRACKET;
+    (u8::from(control) * CONTROL) | carriage_return | bracket | (byte & WIDE)
 }
 
 /// Where U+FFFE or U+FFFF (EF BF BE, EF BF BF) stands.
