@@ -15,3 +15,5 @@ pub mod metrics;
 #[cfg(feature = "server")]
 pub mod protection;
 pub mod refusal;
+pub mod soap;
+pub mod xml;
