@@ -1,5 +1,7 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
 #[cfg(feature = "server")]
+pub mod auth;
+#[cfg(feature = "server")]
 pub mod config;
 pub mod domain;
 pub mod refusal;
