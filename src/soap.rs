@@ -121,4 +121,6 @@ fn unreadable(error: &xml::Error) -> Refusal {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;
