@@ -5,3 +5,5 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod refusal;
+pub mod soap;
+pub mod xml;

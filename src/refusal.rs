@@ -127,12 +127,26 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The header blocks of [`Code::NotUnderstood`], as (namespace, local name).
     pub not_understood: Vec<(String, String)>,
+    /// Whether it is about WS-Security credentials, which have a fault code of their own,
+    /// `wsse:FailedAuthentication`.
+    pub failed_authentication: bool,
 }
 
 impl Refusal {
     /// A refusal with its sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, not_understood: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            not_understood: Vec::new(),
+            failed_authentication: false,
+        }
+    }
+
+    /// WS-Security credentials are missing or wrong.
+    pub fn failed_authentication(message: impl Into<String>) -> Self {
+        Self { failed_authentication: true, ..Self::new(Code::Unauthorized, message) }
     }
 
     /// The journal or the bridge cannot take the message now.

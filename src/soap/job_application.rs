@@ -1,0 +1,316 @@
+//! What a request says (contract, section 4): the wire's elements become a [`StateChange`].
+//!
+//! Each rule of the contract's reading is one function here; what they refuse is named by its path,
+//! with what was expected there and what was found.
+
+use super::content::shown;
+use super::payload::{Element, Id, Payload, Place};
+use super::profile::Profile;
+use super::{suggest, timestamp};
+use crate::domain::change::MAX_TEXT_BYTES;
+use crate::domain::{ApplicationId, CandidateId, InvalidId, Occurred, Position, RequisitionId, StateChange, Text};
+use crate::refusal::{Code, Refusal};
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+/// Reads a request; `event` is what the endpoint's URL says of its event type.
+pub(super) fn state_change(payload: &Payload<'_>, profile: &Profile, event: Option<&str>) -> Result<StateChange> {
+    if let Some(problem) = &payload.problem {
+        return Err(problem.clone());
+    }
+    if !payload.has_application() {
+        return Err(missing_application(payload));
+    }
+    let types = &profile.id_types;
+    let told = told(payload, event)?;
+    let application = application_id(payload, &types.job_application)?;
+    let candidate = reference(payload, Element::CandidateReference, &types.candidate)?;
+    let candidate = candidate.ok_or_else(|| missing(payload, &[Element::CandidateReference]))?;
+    let requisition = requisition_id(payload, &types.job_requisition)?;
+    let stage = either(payload, Element::Stage, Element::StageReference, "Recruiting_Stage_ID")?;
+    if stage.is_none() && (told.is_none() || profile.stage_always_required) {
+        return Err(missing(payload, &[Element::Stage, Element::StageReference]));
+    }
+    let step = either(payload, Element::Step, Element::WorkflowStepReference, "Workflow_Step_ID")?;
+    let (stage, stage_aliases) = match stage {
+        Some(mut names) => {
+            let first = names.0.remove(0);
+            (Some(first), names.0)
+        }
+        None => (None, Vec::new()),
+    };
+    Ok(StateChange {
+        application: id(payload, application, ApplicationId::new)?,
+        candidate: id(payload, (Element::CandidateReference, candidate), CandidateId::new)?,
+        requisition: id(payload, requisition, RequisitionId::new)?,
+        stage,
+        stage_aliases,
+        step: step.map(Names::first),
+        status: status(payload)?.map(Names::first),
+        told,
+        occurred: occurred(payload)?,
+    })
+}
+
+/// An element and the value that was taken from it.
+type Taken<'p> = (Element, &'p str);
+
+fn application_id<'p>(payload: &'p Payload<'_>, types: &[String]) -> Result<Taken<'p>> {
+    let (one, other) = (Element::JobApplicationId, Element::JobApplicationReference);
+    let plain = text(payload, one).map(|value| (one, value));
+    let referred = reference(payload, other, types)?.map(|value| (other, value));
+    agreed(payload, plain, referred, |plain| payload.ids(other).any(|id| id.value() == plain))?
+        .ok_or_else(|| missing(payload, &[one, other]))
+}
+
+fn requisition_id<'p>(payload: &'p Payload<'_>, types: &[String]) -> Result<Taken<'p>> {
+    let (one, other) = (Element::RequisitionReference, Element::JobRequisitionReference);
+    let seeds = reference(payload, one, types)?.map(|value| (one, value));
+    let workdays = reference(payload, other, types)?.map(|value| (other, value));
+    agreed(payload, seeds, workdays, |seeds| payload.ids(other).any(|id| id.value() == seeds))?
+        .ok_or_else(|| missing(payload, &[one, other]))
+}
+
+/// One value out of two spellings of the same thing: the first, if the second `also_says` it.
+fn agreed<'p>(
+    payload: &Payload<'_>,
+    one: Option<Taken<'p>>,
+    other: Option<Taken<'p>>,
+    also_says: impl Fn(&str) -> bool,
+) -> Result<Option<Taken<'p>>> {
+    match (one, other) {
+        (Some(one), Some(other)) if !also_says(one.1) => {
+            Err(conflicting(payload, (one.0, &shown(one.1)), (other.0, &shown(other.1))))
+        }
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+fn id<T>(
+    payload: &Payload<'_>,
+    (element, value): Taken<'_>,
+    new: impl Fn(&str) -> std::result::Result<T, InvalidId>,
+) -> Result<T> {
+    new(value).map_err(|error| {
+        let path = payload.path(Place::In(element));
+        Refusal::new(Code::InvalidValue, format!("The ID at {path} {error}: \"{}\".", shown(value)))
+    })
+}
+
+/// An element's own text, trimmed; empty is absent.
+fn text<'p>(payload: &'p Payload<'_>, element: Element) -> Option<&'p str> {
+    payload.held(element).map(|held| held.text.trim()).filter(|text| !text.is_empty())
+}
+
+/// The ID that is taken from a reference: of the first type in the list that is there, or the only one.
+fn reference<'p>(payload: &'p Payload<'_>, element: Element, types: &[String]) -> Result<Option<&'p str>> {
+    for id_type in types {
+        if let Some(value) = typed(payload, element, id_type)? {
+            return Ok(Some(value));
+        }
+    }
+    let mut ids = payload.ids(element);
+    match (ids.next(), ids.next()) {
+        (None, _) => Ok(None),
+        (Some(id), None) if id.id_type.trim() != "Applicant_ID" => Ok(Some(id.value())),
+        _ => Err(no_usable_id(payload, element, types)),
+    }
+}
+
+/// The ID of one type. Two of one type must be equal, as nothing tells which is meant.
+fn typed<'p>(payload: &'p Payload<'_>, element: Element, id_type: &str) -> Result<Option<&'p str>> {
+    let mut values = payload.ids(element).filter(|id| id.id_type.trim() == id_type).map(Id::value);
+    let first = values.next();
+    match values.find(|value| Some(*value) != first) {
+        None => Ok(first),
+        Some(other) => {
+            let path = payload.path(Place::In(element));
+            let (first, other) = (shown(first.unwrap_or_default()), shown(other));
+            let message = format!("{path} holds two IDs of the type {id_type}, \"{first}\" and \"{other}\": send one.");
+            Err(Refusal::new(Code::ConflictingElements, message))
+        }
+    }
+}
+
+/// The names of one stage, step or status; never empty. The first is its value.
+struct Names(Vec<Text>);
+
+impl Names {
+    fn first(mut self) -> Text {
+        self.0.swap_remove(0)
+    }
+
+    fn add(&mut self, payload: &Payload<'_>, element: Element, name: &str) -> Result<()> {
+        let Some(text) = Text::new(name) else { return Ok(()) };
+        if text.as_str().len() > MAX_TEXT_BYTES {
+            let path = payload.path(Place::In(element));
+            let message = format!("{path} is longer than {MAX_TEXT_BYTES} bytes: \"{}\".", shown(text.as_str()));
+            return Err(Refusal::new(Code::InvalidValue, message));
+        }
+        if !self.0.contains(&text) {
+            self.0.push(text);
+        }
+        Ok(())
+    }
+
+    fn have_one_of(&self, other: &Self) -> bool {
+        let same = |a: &Text, b: &Text| a == b || a.as_str().to_lowercase() == b.as_str().to_lowercase();
+        self.0.iter().any(|a| other.0.iter().any(|b| same(a, b)))
+    }
+}
+
+/// The names that one element gives: its text, its Descriptor, its ID of the type that goes with it,
+/// the WID, any other.
+fn names(payload: &Payload<'_>, element: Element, id_type: &str) -> Result<Option<Names>> {
+    let mut names = Names(Vec::new());
+    let Some(held) = payload.held(element) else { return Ok(None) };
+    names.add(payload, element, &held.text)?;
+    names.add(payload, element, &held.descriptor)?;
+    if payload.ids(element).next().is_some() {
+        let types = [id_type.to_owned(), "WID".to_owned()];
+        for id_type in &types {
+            names.add(payload, element, typed(payload, element, id_type)?.unwrap_or_default())?;
+        }
+        if names.0.is_empty() {
+            names.add(payload, element, reference(payload, element, &types)?.unwrap_or_default())?;
+        }
+        for id in payload.ids(element) {
+            names.add(payload, element, id.value())?;
+        }
+    }
+    Ok((!names.0.is_empty()).then_some(names))
+}
+
+/// The names out of two spellings of the same thing, which must have one in common.
+fn either(payload: &Payload<'_>, one: Element, other: Element, id_type: &str) -> Result<Option<Names>> {
+    let (first, second) = (names(payload, one, id_type)?, names(payload, other, id_type)?);
+    let (mut first, second) = match (first, second) {
+        (Some(first), Some(second)) => (first, second),
+        (first, second) => return Ok(first.or(second)),
+    };
+    if !first.have_one_of(&second) {
+        let values = (shown(first.0[0].as_str()), shown(second.0[0].as_str()));
+        return Err(conflicting(payload, (one, &values.0), (other, &values.1)));
+    }
+    for name in second.0 {
+        first.add(payload, other, name.as_str())?;
+    }
+    Ok(Some(first))
+}
+
+/// `Current_Status` and `Status` are the same thing; a disposition is it only where `Current_Status`
+/// is not given, which is how Workday itself tells them apart.
+fn status(payload: &Payload<'_>) -> Result<Option<Names>> {
+    const TYPE: &str = "Recruiting_Disposition_ID";
+    if names(payload, Element::CurrentStatus, TYPE)?.is_some() {
+        either(payload, Element::CurrentStatus, Element::Status, TYPE)
+    } else {
+        either(payload, Element::Status, Element::DispositionReference, TYPE)
+    }
+}
+
+/// Where the message, or the URL it was sent to, says that the candidate is now.
+fn told(payload: &Payload<'_>, event: Option<&str>) -> Result<Option<Position>> {
+    let position = |value: &str, place: String| {
+        Position::told_by(value).ok_or_else(|| {
+            let value = shown(value);
+            let expected =
+                "expected interview_started, interview_ended, interview_stage_started or interview_stage_ended";
+            Refusal::new(Code::InvalidValue, format!("{place} holds \"{value}\": {expected}."))
+        })
+    };
+    let path = || payload.path(Place::In(Element::EventType));
+    let element = text(payload, Element::EventType).map(|value| position(value, path())).transpose()?;
+    let url = event.map(|value| position(value, "The parameter event of the URL".to_owned())).transpose()?;
+    match (element, url) {
+        (Some(element), Some(url)) if element != url => {
+            let message =
+                format!("{} and the parameter event of the URL say different things: send one of them.", path());
+            Err(Refusal::new(Code::ConflictingElements, message))
+        }
+        (element, url) => Ok(element.or(url)),
+    }
+}
+
+fn occurred(payload: &Payload<'_>) -> Result<Option<Occurred>> {
+    let (one, other) = (Element::EventTimestamp, Element::StatusTimestamp);
+    let read = |element| {
+        let Some(value) = text(payload, element) else { return Ok(None) };
+        timestamp::parse(value).map(|occurred| Some((value, occurred))).ok_or_else(|| {
+            let path = payload.path(Place::In(element));
+            let expected = "expected a date and time such as 2026-04-09T14:30:00Z, or a date such as 2026-04-09";
+            Refusal::new(Code::InvalidValue, format!("{path} holds \"{}\": {expected}.", shown(value)))
+        })
+    };
+    match (read(one)?, read(other)?) {
+        (Some(first), Some(second)) if first.1 != second.1 => {
+            Err(conflicting(payload, (one, &shown(first.0)), (other, &shown(second.0))))
+        }
+        (first, second) => Ok(first.or(second).map(|(_, occurred)| occurred)),
+    }
+}
+
+fn conflicting(payload: &Payload<'_>, one: (Element, &str), other: (Element, &str)) -> Refusal {
+    let (path, one_name, other_name) = (payload.path(Place::Application), one.0.name(), other.0.name());
+    let message = format!(
+        "{path}/{one_name} (\"{}\") and {other_name} (\"{}\") are the same thing and differ: send one of them.",
+        one.1, other.1
+    );
+    Refusal::new(Code::ConflictingElements, message)
+}
+
+fn missing_application(payload: &Payload<'_>) -> Refusal {
+    let mut message = format!("{}/Job_Application is required and is missing", payload.path(Place::Request));
+    if let Some(name) = suggest::near("Job_Application", payload.unknown(Place::Request)) {
+        message += &format!("; {} stands there: did you mean Job_Application?", shown(name));
+    } else {
+        message.push('.');
+    }
+    Refusal::new(Code::MissingElement, message)
+}
+
+/// A required element, under any of its names, is not there, or holds nothing.
+fn missing(payload: &Payload<'_>, names: &[Element]) -> Refusal {
+    let held = names.iter().find(|element| payload.held(**element).is_some());
+    let path = payload.path(Place::In(*held.unwrap_or(&names[0])));
+    if let Some(&element) = held {
+        let inside = if element.is_text() { "" } else { "/ID" };
+        let mut message = format!("{path}{inside} is required and is missing or empty");
+        match suggest::near("ID", payload.unknown(Place::In(element))) {
+            Some(name) if !element.is_text() => message += &format!("; {} stands there: did you mean ID?", shown(name)),
+            _ => message.push('.'),
+        }
+        return Refusal::new(Code::MissingElement, message);
+    }
+    let mut message = format!("{path} is required and is missing");
+    let found: Vec<String> = payload.found().map(shown).collect();
+    if found.is_empty() {
+        message += "; Job_Application is empty.";
+        return Refusal::new(Code::MissingElement, message);
+    }
+    message += &format!("; found there: {}.", found.join(", "));
+    let near = |wanted: &Element| {
+        suggest::near(wanted.name(), payload.unknown(Place::Application)).map(|found| (wanted.name(), found))
+    };
+    if let Some((wanted, found)) = names.iter().find_map(near) {
+        message += &format!(" {} is not known: did you mean {wanted}?", shown(found));
+    }
+    Refusal::new(Code::MissingElement, message)
+}
+
+fn no_usable_id(payload: &Payload<'_>, element: Element, types: &[String]) -> Refusal {
+    let path = payload.path(Place::In(element));
+    let found: Vec<&str> = payload.ids(element).map(|id| id.id_type.trim()).collect();
+    let shown_types: Vec<String> =
+        found.iter().map(|id_type| if id_type.is_empty() { "(no type)".to_owned() } else { shown(id_type) }).collect();
+    let mut message = format!(
+        "{path} holds no ID of a type that is taken: expected {}; found {}.",
+        types.join(" or "),
+        shown_types.join(", ")
+    );
+    let near = |wanted: &String| suggest::near(wanted, found.iter().copied()).map(|found| (wanted.clone(), found));
+    if let Some((wanted, found)) = types.iter().find_map(near) {
+        message += &format!(" {} is not known: did you mean {wanted}?", shown(found));
+    }
+    Refusal::new(Code::NoUsableId, message)
+}

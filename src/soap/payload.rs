@@ -1,0 +1,303 @@
+//! The request as it stands in the document: what each element holds, before anything is made of it.
+//!
+//! One pass over the tokens, keyed by namespace and local name; no tree is built, and unknown
+//! elements are passed over with all they hold.
+
+use std::borrow::Cow;
+
+use super::content::{self, push};
+use super::vocabulary::{REQUEST, is_payload};
+use crate::refusal::{Code, Refusal};
+use crate::xml::{Error, Name, Reader, Token};
+
+/// The elements of a `Job_Application` that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    JobApplicationId,
+    JobApplicationReference,
+    CandidateReference,
+    RequisitionReference,
+    JobRequisitionReference,
+    Stage,
+    StageReference,
+    Step,
+    WorkflowStepReference,
+    CurrentStatus,
+    Status,
+    DispositionReference,
+    EventType,
+    EventTimestamp,
+    StatusTimestamp,
+}
+
+const ELEMENTS: [(Element, &str); 15] = [
+    (Element::JobApplicationId, "Job_Application_ID"),
+    (Element::JobApplicationReference, "Job_Application_Reference"),
+    (Element::CandidateReference, "Candidate_Reference"),
+    (Element::RequisitionReference, "Requisition_Reference"),
+    (Element::JobRequisitionReference, "Job_Requisition_Reference"),
+    (Element::Stage, "Stage"),
+    (Element::StageReference, "Stage_Reference"),
+    (Element::Step, "Step"),
+    (Element::WorkflowStepReference, "Workflow_Step_Reference"),
+    (Element::CurrentStatus, "Current_Status"),
+    (Element::Status, "Status"),
+    (Element::DispositionReference, "Disposition_Reference"),
+    (Element::EventType, "Event_Type"),
+    (Element::EventTimestamp, "Event_Timestamp"),
+    (Element::StatusTimestamp, "Status_Timestamp"),
+];
+
+impl Element {
+    fn named(local: &str) -> Option<Self> {
+        ELEMENTS.iter().find(|(_, name)| *name == local).map(|&(element, _)| element)
+    }
+
+    /// The local name.
+    pub(super) fn name(self) -> &'static str {
+        ELEMENTS[self as usize].1
+    }
+
+    /// Whether it may hold `ID`s.
+    fn is_reference(self) -> bool {
+        !matches!(self, Self::JobApplicationId | Self::EventType | Self::EventTimestamp | Self::StatusTimestamp)
+    }
+
+    /// Whether its own text is its value.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Stage | Self::Step | Self::CurrentStatus | Self::Status) || !self.is_reference()
+    }
+}
+
+/// What one element holds; nothing at all if it is `xsi:nil`.
+#[derive(Debug, Default)]
+pub(super) struct Held<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) descriptor: Cow<'a, str>,
+}
+
+/// One `ID` of a reference, trimmed and not empty.
+#[derive(Debug)]
+pub(super) struct Id<'a> {
+    of: Element,
+    pub(super) id_type: Cow<'a, str>,
+    value: Cow<'a, str>,
+}
+
+impl Id<'_> {
+    pub(super) fn value(&self) -> &str {
+        self.value.trim()
+    }
+}
+
+/// The request of one message.
+#[derive(Debug)]
+pub(super) struct Payload<'a> {
+    /// Where the request element stands.
+    base: &'static str,
+    applications: usize,
+    held: [Option<Held<'a>>; ELEMENTS.len()],
+    ids: Vec<Id<'a>>,
+    /// Elements that are not known, and where: the first few, for the sentences of refusals.
+    unknown: Vec<(Place, &'a str)>,
+    /// The first thing that is wrong with how it is built.
+    pub(super) problem: Option<Refusal>,
+}
+
+/// A place in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Directly in the request.
+    Request,
+    /// Directly in the `Job_Application`.
+    Application,
+    /// In an element of the `Job_Application`.
+    In(Element),
+}
+
+const MOST_UNKNOWN: usize = 16;
+/// Most `ID`s of one message: more are no references, but a flood.
+const MOST_IDS: usize = 128;
+
+impl<'a> Payload<'a> {
+    /// Reads the request element that was just begun, which stands at `base` (`/Envelope/Body`, or
+    /// nothing for a bare payload), to its end.
+    pub(super) fn read(reader: &mut Reader<'a>, base: &'static str) -> Result<Self, Error> {
+        let mut payload = Self {
+            base,
+            applications: 0,
+            held: Default::default(),
+            ids: Vec::with_capacity(8),
+            unknown: Vec::new(),
+            problem: None,
+        };
+        loop {
+            match reader.next()? {
+                Token::Start(name) => payload.request_child(reader, name)?,
+                Token::Text(_) => {}
+                Token::End | Token::Eof => return Ok(payload),
+            }
+        }
+    }
+
+    /// What an element holds; nothing where it is not there.
+    pub(super) fn held(&self, element: Element) -> Option<&Held<'a>> {
+        self.held[element as usize].as_ref()
+    }
+
+    /// The IDs of a reference.
+    pub(super) fn ids(&self, element: Element) -> impl Iterator<Item = &Id<'a>> {
+        self.ids.iter().filter(move |id| id.of == element)
+    }
+
+    /// Whether there is a `Job_Application`.
+    pub(super) fn has_application(&self) -> bool {
+        self.applications > 0
+    }
+
+    /// The names of the unknown elements at a place.
+    pub(super) fn unknown(&self, place: Place) -> impl Iterator<Item = &'a str> {
+        self.unknown.iter().filter(move |(at, _)| *at == place).map(|&(_, name)| name)
+    }
+
+    /// The names of all elements in the `Job_Application`.
+    pub(super) fn found(&self) -> impl Iterator<Item = &str> {
+        let known = ELEMENTS.iter().filter(|(element, _)| self.held(*element).is_some()).map(|&(_, name)| name);
+        known.chain(self.unknown(Place::Application))
+    }
+
+    /// The path of a place, for the sentences of refusals.
+    pub(super) fn path(&self, place: Place) -> String {
+        let base = self.base;
+        match place {
+            Place::Request => format!("{base}/{REQUEST}"),
+            Place::Application => format!("{base}/{REQUEST}/Job_Application"),
+            Place::In(element) => format!("{base}/{REQUEST}/Job_Application/{}", element.name()),
+        }
+    }
+
+    fn request_child(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<(), Error> {
+        if name.local != "Job_Application" {
+            self.note_unknown(Place::Request, name.local);
+            return reader.skip();
+        }
+        if !self.is_ours(reader, Place::Request, name) {
+            return reader.skip();
+        }
+        self.applications += 1;
+        if self.applications > 1 {
+            self.repeated(Place::Request, "Job_Application", "send a message for each job application");
+            return reader.skip();
+        }
+        loop {
+            match reader.next()? {
+                Token::Start(name) => self.application_child(reader, name)?,
+                Token::Text(_) => {}
+                Token::End | Token::Eof => return Ok(()),
+            }
+        }
+    }
+
+    fn application_child(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<(), Error> {
+        let Some(element) = Element::named(name.local) else {
+            self.note_unknown(Place::Application, name.local);
+            return reader.skip();
+        };
+        if !self.is_ours(reader, Place::Application, name) {
+            return reader.skip();
+        }
+        if self.held(element).is_some() {
+            self.repeated(Place::Application, element.name(), "send it once");
+            return reader.skip();
+        }
+        self.held[element as usize] = Some(Held::default());
+        if content::is_nil(reader) {
+            return reader.skip();
+        }
+        let mut held = Held { text: Cow::Borrowed(""), descriptor: attribute(reader, "Descriptor") };
+        loop {
+            match reader.next()? {
+                Token::Text(piece) if element.is_text() => push(&mut held.text, piece),
+                Token::Text(_) => {}
+                Token::Start(name) => self.reference_child(reader, element, name)?,
+                Token::End | Token::Eof => break,
+            }
+        }
+        self.held[element as usize] = Some(held);
+        Ok(())
+    }
+
+    fn reference_child(&mut self, reader: &mut Reader<'a>, of: Element, name: Name<'a>) -> Result<(), Error> {
+        if name.local != "ID" || !of.is_reference() {
+            self.note_unknown(Place::In(of), name.local);
+            return reader.skip();
+        }
+        if !self.is_ours(reader, Place::In(of), name) || content::is_nil(reader) {
+            return reader.skip();
+        }
+        let id_type = attribute(reader, "type");
+        let value = content::text(reader)?;
+        if value.trim().is_empty() {
+            return Ok(());
+        }
+        if self.ids.len() == MOST_IDS {
+            let message = format!("There are more than {MOST_IDS} IDs in the message.");
+            self.refuse(Refusal::new(Code::TooManyElements, message));
+            return Ok(());
+        }
+        self.ids.push(Id { of, id_type, value });
+        Ok(())
+    }
+
+    /// Whether a known name is in a namespace that is read. One that is not is no unknown element, but
+    /// a mistake that must not silently become a missing value.
+    fn is_ours(&mut self, reader: &Reader<'a>, place: Place, name: Name<'a>) -> bool {
+        let ours = is_payload(name.namespace);
+        if !ours && self.problem.is_none() {
+            let path = self.path(place);
+            let namespace = content::shown(reader.namespace_name(name.namespace));
+            self.problem = Some(Refusal::new(
+                Code::WrongNamespace,
+                format!(
+                    "{path}/{} is in the namespace \"{namespace}\": put it into the namespace of the request.",
+                    name.local
+                ),
+            ));
+        }
+        ours
+    }
+
+    fn repeated(&mut self, place: Place, name: &str, advice: &str) {
+        let path = self.path(place);
+        self.refuse(Refusal::new(Code::RepeatedElement, format!("{path}/{name} stands more than once: {advice}.")));
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.problem.get_or_insert(refusal);
+    }
+
+    fn note_unknown(&mut self, place: Place, name: &'a str) {
+        if self.unknown.len() < MOST_UNKNOWN {
+            self.unknown.push((place, name));
+        }
+    }
+}
+
+/// An attribute that may be qualified, as Workday's are, or not, as the seed's.
+fn attribute<'a>(reader: &Reader<'a>, local: &str) -> Cow<'a, str> {
+    let found = reader.attributes().iter().find(|a| a.local == local && is_payload(a.namespace));
+    found.map_or(Cow::Borrowed(""), |attribute| attribute.value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_elements() {
+        for (index, (element, name)) in ELEMENTS.iter().enumerate() {
+            assert_eq!((*element as usize, element.name()), (index, *name));
+            assert_eq!(Element::named(name), Some(*element));
+        }
+    }
+}

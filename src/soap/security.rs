@@ -1,0 +1,126 @@
+//! WS-Security's `Security` header (UsernameToken Profile 1.1): read here, verified elsewhere.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::content;
+use super::vocabulary::{WSSE, WSU};
+use crate::xml::{Error, Name, Namespace, Reader, Token};
+
+/// How a password was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordType {
+    /// As it is.
+    Text,
+    /// `Base64(SHA-1(nonce + created + password))`.
+    Digest,
+}
+
+/// A password, or its digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password {
+    /// Which of the two.
+    pub kind: PasswordType,
+    /// The text of the element, untouched.
+    pub value: String,
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Password({:?}, …)", self.kind)
+    }
+}
+
+/// Who a message says it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsernameToken {
+    /// The name, trimmed.
+    pub username: String,
+    /// The password; none if it is of another type than text or digest.
+    pub password: Option<Password>,
+    /// The nonce, still in Base64.
+    pub nonce: Option<String>,
+    /// The time of creation, as it was sent.
+    pub created: Option<String>,
+}
+
+/// What the `Security` headers of one message hold.
+#[derive(Debug, Default)]
+pub(super) struct Security {
+    /// The token.
+    pub(super) token: Option<UsernameToken>,
+    /// What is wrong with the header.
+    pub(super) problem: Option<&'static str>,
+    seen: bool,
+}
+
+impl Security {
+    /// Reads one `Security` header. Whether it is understood: one that must be, and holds a signature,
+    /// a certificate or another token, must not be taken as if they had been looked at.
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<bool, Error> {
+        if self.seen {
+            self.problem = Some("two Security headers are meant for the same receiver");
+        }
+        self.seen = true;
+        let mut understood = true;
+        loop {
+            match reader.next()? {
+                Token::Start(Name { namespace: WSSE, local: "UsernameToken" }) => self.username_token(reader)?,
+                Token::Start(Name { namespace: WSU, local: "Timestamp" }) => reader.skip()?,
+                Token::Start(_) => {
+                    understood = false;
+                    reader.skip()?;
+                }
+                Token::Text(_) => {}
+                Token::End | Token::Eof => return Ok(understood),
+            }
+        }
+    }
+
+    fn username_token(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
+        let mut token = UsernameToken { username: String::new(), password: None, nonce: None, created: None };
+        let mut twice = self.token.is_some();
+        loop {
+            match reader.next()? {
+                Token::Start(Name { namespace: WSSE, local: "Username" }) => {
+                    twice |= !token.username.is_empty();
+                    token.username = trimmed(&content::text(reader)?);
+                }
+                Token::Start(Name { namespace: WSSE, local: "Password" }) => {
+                    let kind = password_type(reader);
+                    let value = content::text(reader)?.into_owned();
+                    twice |= token.password.is_some();
+                    token.password = kind.map(|kind| Password { kind, value });
+                }
+                Token::Start(Name { namespace: WSSE, local: "Nonce" }) => {
+                    twice |= token.nonce.replace(trimmed(&content::text(reader)?)).is_some();
+                }
+                Token::Start(Name { namespace: WSU, local: "Created" }) => {
+                    twice |= token.created.replace(trimmed(&content::text(reader)?)).is_some();
+                }
+                Token::Start(_) => reader.skip()?,
+                Token::Text(_) => {}
+                Token::End | Token::Eof => break,
+            }
+        }
+        if twice {
+            self.problem = Some("the Security header says a UsernameToken, or a part of one, twice");
+        }
+        self.token = Some(token);
+        Ok(())
+    }
+}
+
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
+}
+
+/// The type is text where none is said (section 3.1).
+fn password_type(reader: &Reader<'_>) -> Option<PasswordType> {
+    let uri: &str = reader.attribute(Namespace::NONE, "Type").map_or("", Cow::as_ref);
+    match uri.trim().rsplit('#').next() {
+        Some("" | "PasswordText") => Some(PasswordType::Text),
+        Some("PasswordDigest") => Some(PasswordType::Digest),
+        _ => None,
+    }
+}
