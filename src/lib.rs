@@ -4,6 +4,8 @@ pub mod auth;
 #[cfg(feature = "server")]
 pub mod config;
 pub mod domain;
+#[cfg(feature = "server")]
+pub mod organisation;
 pub mod refusal;
 pub mod soap;
 pub mod xml;
