@@ -1,11 +1,25 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
-#[cfg(feature = "server")]
-pub mod auth;
-#[cfg(feature = "server")]
-pub mod config;
+
 pub mod domain;
 #[cfg(feature = "server")]
 pub mod organisation;
 pub mod refusal;
 pub mod soap;
 pub mod xml;
+
+#[cfg(feature = "server")]
+pub mod admin;
+#[cfg(feature = "server")]
+pub mod auth;
+#[cfg(feature = "server")]
+pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod delivery;
+#[cfg(feature = "server")]
+pub mod journal;
+#[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
+pub mod protection;

@@ -1,0 +1,83 @@
+//! Errors of the API, as `application/problem+json` (RFC 9457).
+
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::journal::Unavailable;
+
+/// An error that a caller of the API is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    title: &'static str,
+    status: u16,
+    detail: String,
+    /// The parameter or field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { title, status, detail: detail.into(), field: None, retry_after: None }
+    }
+
+    /// A parameter is not what it may be.
+    pub fn bad_parameter(field: &str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(400, "Bad parameter", detail) }
+    }
+
+    /// The token is missing or unknown.
+    pub fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Send the admin token as \"Authorization: Bearer <token>\".")
+    }
+
+    /// There is no such thing, or the token may not see it.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, "Not found", detail)
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(reason: Unavailable) -> Self {
+        let retry_after = Some(reason.retry_after().as_secs());
+        Self { retry_after, ..Self::new(503, "Unavailable", format!("The journal cannot answer: {reason}.")) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut answer = HttpResponse::build(self.status_code());
+        answer.content_type("application/problem+json");
+        if self.status == 401 {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"imper-bridge admin\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            answer.insert_header((header::RETRY_AFTER, seconds));
+        }
+        answer.body(serde_json::to_string(self).expect("a problem is texts and serialises"))
+    }
+}
+
+impl actix_web::Responder for Problem {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse<BoxBody> {
+        self.error_response()
+    }
+}

@@ -1,0 +1,86 @@
+//! Who may use the API: named tokens, compared in constant time.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::Problem;
+use crate::domain::OrgId;
+
+/// A token and what it lets see.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The name under which its actions are logged.
+    pub name: String,
+    /// What is sent as the Bearer credential.
+    pub secret: SecretString,
+    /// To which organisations it is bound; `None`: to none in particular.
+    pub orgs: Option<Vec<OrgId>>,
+}
+
+impl Token {
+    /// The organisations that a query may cover: those asked for, as far as the token sees them.
+    pub fn narrow(&self, asked: Option<OrgId>) -> Option<Vec<OrgId>> {
+        match (&self.orgs, asked) {
+            (None, asked) => asked.map(|org| vec![org]),
+            (Some(own), None) => Some(own.clone()),
+            (Some(own), Some(asked)) => Some(own.iter().filter(|org| **org == asked).cloned().collect()),
+        }
+    }
+
+    /// Whether the token sees this organisation.
+    pub fn sees(&self, org: &OrgId) -> bool {
+        self.orgs.as_ref().is_none_or(|own| own.contains(org))
+    }
+}
+
+/// All tokens in force.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens(Vec<Token>);
+
+impl Tokens {
+    /// These tokens.
+    pub fn new(tokens: Vec<Token>) -> Self {
+        Self(tokens)
+    }
+
+    /// The token that the request carries.
+    ///
+    /// # Errors
+    /// When it carries none, or one that is not known.
+    pub fn verify(&self, request: &HttpRequest) -> Result<&Token, Problem> {
+        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let credential = header.and_then(|header| header.split_once(' '));
+        let bearer = credential.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let presented = bearer.map(|(_, token)| token.trim()).ok_or_else(Problem::unauthorized)?;
+        // Every token is compared, so that the time tells nothing about which one came near.
+        let equal = |token: &&Token| bool::from(token.secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()));
+        let found = self.0.iter().filter(equal).fold(None, |_, token| Some(token));
+        found.ok_or_else(Problem::unauthorized)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn only_a_known_token_passes_and_sees_its_own() {
+        let org = |name: &str| name.parse::<OrgId>().unwrap();
+        let token = |name: &str, orgs| Token { name: name.into(), secret: format!("{name}-secret").into(), orgs };
+        let tokens = Tokens::new(vec![token("all", None), token("acme", Some(vec![org("acme")]))]);
+        let with = |value: &str| TestRequest::default().insert_header((header::AUTHORIZATION, value)).to_http_request();
+        assert_eq!(tokens.verify(&with("bearer  all-secret")).unwrap().name, "all");
+        for wrong in ["Bearer nobody", "Basic all-secret", "all-secret", ""] {
+            assert!(tokens.verify(&with(wrong)).is_err(), "{wrong}");
+        }
+        let own = with("Bearer acme-secret");
+        let own = tokens.verify(&own).unwrap();
+        assert_eq!(own.narrow(None), Some(vec![org("acme")]));
+        assert_eq!(own.narrow(Some(org("other"))), Some(vec![]));
+        assert!(own.sees(&org("acme")) && !own.sees(&org("other")));
+        assert!(!format!("{tokens:?}").contains("all-secret"), "a token never reaches a log");
+    }
+}

@@ -1,0 +1,209 @@
+//! The pump: claims, lets handlers try, settles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Handled, Outcome, Policy, Routes, share, verdict};
+use crate::clock::Clock;
+use crate::domain::{EventType, OrgId};
+use crate::journal::{Answered, Claimed, Settled, Settlement, Verdict, Work};
+
+/// How long to wait before a journal that fails is asked again.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who is told how deliveries go.
+pub trait Observer: Send + Sync {
+    /// An attempt was settled: `result` is `delivered`, `retry` or `dead`.
+    fn attempted(&self, org: &OrgId, result: &'static str);
+}
+
+/// Delivers until told to stop.
+pub struct Pump {
+    journal: Arc<dyn Work>,
+    routes: Arc<dyn Routes>,
+    clock: Arc<dyn Clock>,
+    policy: Arc<ArcSwap<Policy>>,
+    observer: Arc<dyn Observer>,
+    /// Attempts whose result the journal could not record yet: while there are any, nothing is sent.
+    unrecorded: AtomicUsize,
+}
+
+impl Pump {
+    /// A pump between this journal and these routes. The policy may be swapped while it runs.
+    pub fn new(
+        journal: Arc<dyn Work>,
+        routes: Arc<dyn Routes>,
+        clock: Arc<dyn Clock>,
+        policy: Arc<ArcSwap<Policy>>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self { journal, routes, clock, policy, observer, unrecorded: AtomicUsize::new(0) }
+    }
+
+    /// Runs until `stop` turns true, then lets attempts under way finish for at most `grace`;
+    /// those that do not are recorded as unknown by having no settlement, and are sent again.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>, grace: Duration) {
+        let mut wake = self.journal.wake();
+        let mut attempts = JoinSet::new();
+        let mut in_flight: HashMap<OrgId, usize> = HashMap::new();
+        while !*stop.borrow() {
+            wake.mark_unchanged();
+            let next_due = self.start_some(&mut attempts, &mut in_flight).await;
+            tokio::select! {
+                _ = stop.changed() => {}
+                Ok(()) = wake.changed() => {}
+                Some(ended) = attempts.join_next() => release(&mut in_flight, ended),
+                () = self.clock.sleep(next_due.unwrap_or(JOURNAL_PAUSE * 60)) => {}
+            }
+            while let Some(ended) = attempts.try_join_next() {
+                release(&mut in_flight, ended);
+            }
+        }
+        let finished = async { while attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, finished).await.is_err() {
+            tracing::warn!(attempts = attempts.len(), "ending with attempts under way; they will be sent again");
+        }
+    }
+
+    /// Claims what there is room for and starts it; the time until something more is due.
+    async fn start_some(
+        self: &Arc<Self>,
+        attempts: &mut JoinSet<OrgId>,
+        in_flight: &mut HashMap<OrgId, usize>,
+    ) -> Option<Duration> {
+        if self.unrecorded.load(Ordering::Relaxed) > 0 {
+            return Some(JOURNAL_PAUSE);
+        }
+        let policy = self.policy.load_full();
+        let quota = share::quota(policy.concurrency, in_flight, self.routes.organisations());
+        if quota.total == 0 {
+            return None;
+        }
+        let (asked_at, lease) = (self.clock.monotonic(), lease(&policy));
+        let claims = match self.journal.claim(quota, lease).await {
+            Ok(claims) => claims,
+            Err(reason) => {
+                tracing::warn!(%reason, "nothing can be delivered while the journal cannot record it");
+                return Some(JOURNAL_PAUSE);
+            }
+        };
+        for claimed in claims.claimed {
+            *in_flight.entry(claimed.event.orgid.clone()).or_default() += 1;
+            attempts.spawn(Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy)));
+        }
+        claims.next_due
+    }
+
+    async fn attempt(
+        self: Arc<Self>,
+        claimed: Claimed,
+        claimed_at: Duration,
+        until: Duration,
+        policy: Arc<Policy>,
+    ) -> OrgId {
+        let org = claimed.event.orgid.clone();
+        // A fence protects the journal's rows, not the relay: what could still be under way when
+        // somebody else gets the work must not begin.
+        if self.clock.monotonic() + policy.timeout >= until {
+            return org;
+        }
+        let handled = match self.routes.handler(&org) {
+            Some(handler) => handler.handle(claimed.clone(), policy.timeout).await,
+            None => removed(),
+        };
+        let elapsed = self.clock.monotonic().saturating_sub(claimed_at);
+        let since_first = claimed.since_first + elapsed;
+        let verdict = verdict::of_outcome(&handled.outcome, &policy, claimed.attempt, since_first, self.clock.chance());
+        let late = verdict == Verdict::Delivered
+            && claimed.event.event_type == EventType::InterviewStarted
+            && claimed.age + elapsed > policy.useful_within;
+        log(&claimed, &handled, verdict);
+        let Handled { answered, protection, .. } = handled;
+        self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org).await;
+        org
+    }
+
+    /// Settles, however long the journal takes to be able to.
+    async fn settle(&self, settlement: Settlement, org: &OrgId) {
+        let mut waits = false;
+        loop {
+            match self.journal.settle(settlement.clone()).await {
+                Ok(Settled::Applied) => self.observer.attempted(org, result(settlement.verdict)),
+                Ok(Settled::Stale) => tracing::warn!(orgid = %org, "an attempt outlived its lease; its result is void"),
+                Err(reason) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        self.unrecorded.fetch_add(1, Ordering::Relaxed);
+                        tracing::warn!(%reason, orgid = %org, "the result of an attempt cannot be recorded yet");
+                    }
+                    self.clock.sleep(JOURNAL_PAUSE).await;
+                    continue;
+                }
+            }
+            if waits {
+                self.unrecorded.fetch_sub(1, Ordering::Relaxed);
+            }
+            return;
+        }
+    }
+}
+
+/// Long enough for the whole attempt and for settling it.
+fn lease(policy: &Policy) -> Duration {
+    policy.timeout * 2 + Duration::from_secs(10)
+}
+
+fn release(in_flight: &mut HashMap<OrgId, usize>, ended: Result<OrgId, tokio::task::JoinError>) {
+    match ended {
+        Ok(org) => {
+            if let Some(count) = in_flight.get_mut(&org) {
+                *count -= 1;
+                if *count == 0 {
+                    in_flight.remove(&org);
+                }
+            }
+        }
+        // Its slot stays taken until its lease runs out somewhere else; a handler must not panic.
+        Err(error) => tracing::error!(%error, "an attempt panicked"),
+    }
+}
+
+fn removed() -> Handled {
+    let error = Some("the organisation is no longer configured".to_owned());
+    Handled {
+        outcome: Outcome::Retry { retry_after: None, whole_organisation: false },
+        answered: Answered { error, ..Answered::default() },
+        protection: None,
+    }
+}
+
+fn result(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Delivered => "delivered",
+        Verdict::Retry { .. } => "retry",
+        Verdict::Dead => "dead",
+    }
+}
+
+fn log(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
+    let (event, answered) = (&claimed.event, &handled.answered);
+    let error = answered.error.as_deref().unwrap_or_default();
+    match verdict {
+        Verdict::Delivered => {
+            tracing::debug!(event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, "delivered");
+        }
+        Verdict::Retry { after, .. } => tracing::warn!(
+            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
+            error, retry.seconds = after.as_secs_f64(), "a delivery failed and is tried again"
+        ),
+        Verdict::Dead => tracing::error!(
+            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
+            error, "an event was given up and stays as a dead letter"
+        ),
+    }
+}

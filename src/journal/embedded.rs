@@ -1,0 +1,314 @@
+//! The embedded journal: two SQLite files and one writer thread.
+//!
+//! `journal.db` is append-only and the whole truth: each event with its decision, each attempt's
+//! intent and result. Copied alone, with `sqlite3 journal.db ".backup copy.db"`, it is a complete
+//! backup. The index beside it is derived and disposable: deleted, it is made anew at the start.
+//!
+//! - [`append`] alone knows the durable format.
+//! - [`writer`] decides and appends, many requests to a commit.
+//! - [`lanes`] is what waits, in memory; [`standings`] what is known of applications.
+//! - [`follow`] and [`sweep`] carry committed [`fact`]s into the index, behind the writer.
+//! - [`read`] answers queries, on connections of its own.
+
+mod append;
+mod fact;
+mod follow;
+mod keys;
+mod lanes;
+mod read;
+mod schema;
+mod standings;
+mod sweep;
+mod writer;
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use self::append::Identity;
+use self::follow::Progress;
+use self::lanes::{Entry, Lanes};
+use self::standings::Standings;
+use self::writer::{Command, Shown, Writer};
+use super::{
+    AttemptRecord, Claims, Cursor, EventFilter, EventRecord, Health, Incoming, Intake, LaneKind, OrganisationStats,
+    Page, Promise, ProtectionFilter, ProtectionRecord, Quota, Receipt, Records, Settled, Settlement, Ticket,
+    Unavailable, Upkeep, Waiting, Work,
+};
+use crate::clock::Clock;
+use crate::domain::EventId;
+
+pub use schema::OpenError;
+pub use writer::Options;
+
+/// How many requests may wait for the writer before more are turned away.
+const QUEUE: usize = 8_192;
+
+/// How many queries run at once.
+const READERS: usize = 2;
+
+type Query = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A journal in two SQLite files, owned by one process.
+pub struct Embedded {
+    commands: SyncSender<Command>,
+    queries: Mutex<Option<mpsc::Sender<Query>>>,
+    identity: Identity,
+    progress: Arc<Progress>,
+    shown: Arc<Shown>,
+    /// The writer, the readers, the follower: the order in which they end.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held for as long as the journal is open.
+    _lock: File,
+}
+
+impl Embedded {
+    /// Opens the journal at `path`, or makes it, and rebuilds what is derived as far as needed.
+    ///
+    /// # Errors
+    /// When another process has it, when it is of a newer version, or when the files cannot be used.
+    pub fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let index_path = beside(path, ".index");
+        let (journal, identity) = append::open(path)?;
+        let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
+        let (index, progress) = follow::open(&index_path, &journal, &identity, last)?;
+        let lanes = load_lanes(&index, &journal, &identity, &*clock).map_err(schema::sqlite(&index_path))?;
+        let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
+        let standings = Standings::load(journal_reader, index_reader, identity, Arc::clone(&progress))
+            .map_err(schema::sqlite(&index_path))?;
+        let shown = Arc::new(Shown {
+            health: Mutex::new(Health::Ready),
+            asked: AtomicBool::new(true),
+            waiting: Mutex::new(Vec::new()),
+            wake: watch::Sender::new(0),
+        });
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut writer = Writer {
+            journal,
+            identity,
+            standings,
+            lanes,
+            progress: Arc::clone(&progress),
+            shown: Arc::clone(&shown),
+            clock,
+            options,
+            folder: folder.to_owned(),
+            last,
+            last_received,
+            free_mb: None,
+            failing: false,
+        };
+        writer.show_waiting();
+        let (commands, taken) = mpsc::sync_channel(QUEUE);
+        let (queries, asked) = mpsc::channel();
+        let mut threads = vec![spawn("journal-writer", move || ending_on_panic(|| writer.run(&taken)))?];
+        threads.extend(readers(path, &index_path, asked)?);
+        let following = Arc::clone(&progress);
+        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, &following)))?);
+        let (queries, threads) = (Mutex::new(Some(queries)), Mutex::new(threads));
+        Ok(Self { commands, queries, identity, progress, shown, threads, _lock: lock })
+    }
+
+    fn query<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection, &Identity) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Ticket<T> {
+        let (promise, ticket) = Ticket::new();
+        let (progress, identity) = (Arc::clone(&self.progress), self.identity);
+        let query: Query = Box::new(move |connection| {
+            let caught_up = progress.catch_up();
+            let asked = || ask(connection, &identity).map_err(|error| Unavailable::Failing(error.to_string()));
+            promise.keep(caught_up.and_then(|()| asked()));
+        });
+        // Once closed, the query is dropped, and its ticket says that the journal stopped.
+        if let Some(queries) = &*self.queries.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            let _ = queries.send(query);
+        }
+        ticket
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(Promise<T>) -> Command) -> Ticket<T> {
+        let (promise, ticket) = Ticket::new();
+        match self.commands.try_send(command(promise)) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(command)) => refuse_busy(command),
+        }
+        ticket
+    }
+}
+
+fn refuse_busy(command: Command) {
+    match command {
+        Command::Accept(_, promise) => promise.keep(Err(Unavailable::Busy)),
+        Command::Claim(.., promise) => promise.keep(Err(Unavailable::Busy)),
+        Command::Settle(_, promise) => promise.keep(Err(Unavailable::Busy)),
+        Command::Close => {}
+    }
+}
+
+impl Intake for Embedded {
+    fn accept(&self, incoming: Incoming) -> Result<Ticket<Receipt>, Unavailable> {
+        let (promise, ticket) = Ticket::new();
+        let message = Box::new(self.identity.keys.keyed(incoming));
+        match self.commands.try_send(Command::Accept(message, promise)) {
+            Ok(()) => Ok(ticket),
+            Err(TrySendError::Full(_)) => Err(Unavailable::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(Unavailable::Stopped),
+        }
+    }
+
+    fn health(&self) -> Health {
+        self.shown.asked.store(true, Ordering::Relaxed);
+        self.shown.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl Work for Embedded {
+    fn claim(&self, quota: Quota, lease: Duration) -> Ticket<Claims> {
+        self.ask(|promise| Command::Claim(quota, lease, promise))
+    }
+
+    fn settle(&self, settlement: Settlement) -> Ticket<Settled> {
+        self.ask(|promise| Command::Settle(Box::new(settlement), promise))
+    }
+
+    fn wake(&self) -> watch::Receiver<u64> {
+        self.shown.wake.subscribe()
+    }
+}
+
+impl Records for Embedded {
+    fn events(&self, filter: EventFilter, before: Option<Cursor>, limit: usize) -> Ticket<Page<EventRecord>> {
+        self.query(move |connection, identity| read::events(connection, identity, &filter, before, limit))
+    }
+
+    fn event(&self, id: EventId) -> Ticket<Option<(EventRecord, Vec<AttemptRecord>)>> {
+        self.query(move |connection, identity| read::event(connection, identity, id))
+    }
+
+    fn protections(
+        &self,
+        filter: ProtectionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Ticket<Page<ProtectionRecord>> {
+        self.query(move |connection, identity| read::protections(connection, identity, &filter, after, limit))
+    }
+
+    fn stats(&self) -> Ticket<Vec<OrganisationStats>> {
+        let waiting = self.waiting();
+        self.query(move |connection, _| read::stats(connection, &waiting))
+    }
+
+    fn waiting(&self) -> Vec<Waiting> {
+        self.shown.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl Upkeep for Embedded {
+    fn close(&self) {
+        // A full queue is waited for: what stands in it was taken.
+        let _ = self.commands.send(Command::Close);
+        self.queries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let mut threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let follower = threads.pop();
+        // A thread that panicked has ended the process already.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        // Only now: readers may still wait for what the writer wrote last.
+        self.progress.close();
+        follower.map(JoinHandle::join);
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = beside(path, ".lock");
+    let io = |source| OpenError::Io { path: lock_path.display().to_string(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.display().to_string() }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(OpenError::Thread)
+}
+
+/// A writer or follower that panics leaves requests unanswered and the journal without an owner:
+/// the process ends, and its successor reads what is on disk.
+fn ending_on_panic(work: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+        tracing::error!("a thread of the journal panicked; ending");
+        std::process::exit(1);
+    }
+}
+
+fn readers(path: &Path, index: &Path, asked: mpsc::Receiver<Query>) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let asked = Arc::new(Mutex::new(asked));
+    let reader = |_| {
+        let connection = schema::open_to_read(path)?;
+        let attach = connection.execute("ATTACH DATABASE ?1 AS idx", [index.to_string_lossy()]);
+        attach.map_err(schema::sqlite(index))?;
+        let asked = Arc::clone(&asked);
+        spawn("journal-reader", move || {
+            loop {
+                let next = asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+                let Ok(query) = next else { return };
+                query(&connection);
+            }
+        })
+    };
+    (0..READERS).map(reader).collect()
+}
+
+/// The lanes as the index left them. What was in flight when the process ended is due at once.
+fn load_lanes(
+    index: &Connection,
+    journal: &Connection,
+    identity: &Identity,
+    clock: &dyn Clock,
+) -> rusqlite::Result<Lanes> {
+    let (now, elapsed) = (clock.now(), clock.monotonic());
+    let mut lanes = Lanes::default();
+    let mut statement =
+        index.prepare("SELECT event, attempts, first_attempt_at, due_at FROM open WHERE dead = 0 ORDER BY event")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let sequence = row.get(0)?;
+        let Some(stored) = append::read(journal, sequence, identity.tag)? else { continue };
+        let first_attempt = row.get::<_, Option<i64>>(2)?.and_then(|at| Timestamp::from_millisecond(at).ok());
+        let due_at = Timestamp::from_millisecond(row.get(3)?).unwrap_or(now);
+        let wait = Duration::try_from(due_at.duration_since(now)).unwrap_or_default().min(LONGEST_WAIT);
+        let event = &stored.event;
+        let lane = (identity.keys.application(&event.orgid, event.job_application_id.as_str()), LaneKind::Delivery);
+        let entry = Entry { sequence, received_at: event.received_at, attempts: row.get(1)?, first_attempt };
+        lanes.push(&event.orgid, lane, entry, elapsed + wait);
+    }
+    Ok(lanes)
+}
+
+/// No retry is due later than this: a clock that was wrong when it was recorded must not strand it.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);

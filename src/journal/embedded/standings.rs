@@ -1,0 +1,164 @@
+//! What the writer remembers of applications and messages, bounded: recent ones in memory, the
+//! rest through the index. What the index does not hold yet is never forgotten.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::append::{self, Identity, Stored};
+use super::follow::Progress;
+use super::keys::{KeyMap, halves};
+use crate::domain::Outcome;
+use crate::domain::lifecycle::Standing;
+use crate::journal::batch::{EventRef, Key, Knowledge, Known, Learned};
+
+/// How many applications are remembered before the older half may go.
+const REMEMBERED: usize = 100_000;
+
+/// Two generations of remembered entries; the older is dropped once the index holds it.
+struct Generations<V> {
+    young: KeyMap<V>,
+    old: KeyMap<V>,
+    /// The last record that `old` may speak of.
+    old_upto: u64,
+}
+
+impl<V: Copy> Generations<V> {
+    fn new() -> Self {
+        Self { young: KeyMap::default(), old: KeyMap::default(), old_upto: 0 }
+    }
+
+    fn find(&self, key: Key) -> Option<V> {
+        self.young.get(&key).or_else(|| self.old.get(&key)).copied()
+    }
+
+    fn turn(&mut self, last: u64, applied: u64) {
+        if self.young.len() >= REMEMBERED && applied >= self.old_upto {
+            self.old = std::mem::take(&mut self.young);
+            self.old_upto = last;
+        }
+    }
+}
+
+/// The writer's knowledge.
+pub(super) struct Standings {
+    applications: Generations<Known>,
+    messages: Generations<EventRef>,
+    seen: Bloom,
+    journal: Connection,
+    index: Connection,
+    identity: Identity,
+    progress: Arc<Progress>,
+}
+
+impl Standings {
+    /// Knowledge of everything that the index holds, which must be up to date.
+    pub(super) fn load(
+        journal: Connection,
+        index: Connection,
+        identity: Identity,
+        progress: Arc<Progress>,
+    ) -> rusqlite::Result<Self> {
+        let seen = Bloom::of(&index)?;
+        let (applications, messages) = (Generations::new(), Generations::new());
+        Ok(Self { applications, messages, seen, journal, index, identity, progress })
+    }
+
+    /// Takes over what a committed batch learned; `last` is the batch's last record.
+    pub(super) fn merge(&mut self, learned: Learned, last: u64) {
+        for (key, known) in learned.applications {
+            self.seen.add(key);
+            self.applications.young.insert(key, known);
+        }
+        for (key, event) in learned.messages {
+            self.seen.add(key);
+            self.messages.young.insert(key, event);
+        }
+        let applied = self.progress.applied();
+        self.applications.turn(last, applied);
+        self.messages.turn(last, applied);
+    }
+
+    fn indexed(&self, sql: &str, key: Key) -> rusqlite::Result<Option<Stored>> {
+        let (k1, k2) = halves(key);
+        let place: Option<u64> = self.index.prepare_cached(sql)?.query_row([k1, k2], |row| row.get(0)).optional()?;
+        place.map_or(Ok(None), |place| append::read(&self.journal, place, self.identity.tag))
+    }
+}
+
+impl Knowledge for Standings {
+    type Error = rusqlite::Error;
+
+    fn application(&mut self, key: Key) -> rusqlite::Result<Option<Known>> {
+        if let Some(known) = self.applications.find(key) {
+            return Ok(Some(known));
+        }
+        if !self.seen.may_hold(key) {
+            return Ok(None);
+        }
+        let head = self.indexed("SELECT head FROM application WHERE k1 = ?1 AND k2 = ?2", key)?;
+        let Some(head) = head else { return Ok(None) };
+        let sequence = head.sequence;
+        let applied = match head.outcome {
+            Outcome::Stale => append::read(&self.journal, head.applied, self.identity.tag)?,
+            _ => Some(head),
+        };
+        Ok(applied.map(|applied| {
+            let event = &applied.event;
+            let (stage, step, status) = (event.stage.as_ref(), event.step.as_ref(), event.status.as_ref());
+            let likeness = self.identity.keys.likeness(stage, step, status, applied.told);
+            let standing = Standing { position: applied.now, likeness, ordered_at: applied.ordered_at };
+            Known { standing, applied: applied.reference(), head: sequence }
+        }))
+    }
+
+    fn message(&mut self, key: Key) -> rusqlite::Result<Option<EventRef>> {
+        if let Some(event) = self.messages.find(key) {
+            return Ok(Some(event));
+        }
+        if !self.seen.may_hold(key) {
+            return Ok(None);
+        }
+        let stored = self.indexed("SELECT event FROM message WHERE k1 = ?1 AND k2 = ?2", key)?;
+        Ok(stored.map(|stored| stored.reference()))
+    }
+}
+
+/// A Bloom filter over the keys that were ever seen: most messages are of applications never heard
+/// of, and for those the index need not be asked.
+struct Bloom {
+    words: Vec<u64>,
+}
+
+impl Bloom {
+    /// 2²⁶ bits, 8 MiB: under 1 in 100 false alarms up to 7 million keys; beyond that it only costs lookups.
+    const BITS: u64 = 1 << 26;
+
+    fn of(index: &Connection) -> rusqlite::Result<Self> {
+        let mut bloom = Self { words: vec![0; (Self::BITS / 64) as usize] };
+        for sql in ["SELECT k1, k2 FROM application", "SELECT k1, k2 FROM message"] {
+            let mut statement = index.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (k1, k2): (i64, i64) = (row.get(0)?, row.get(1)?);
+                bloom.add(Key::from(k1 as u64) << 64 | Key::from(k2 as u64));
+            }
+        }
+        Ok(bloom)
+    }
+
+    fn places(key: Key) -> impl Iterator<Item = u64> {
+        let (first, step) = ((key >> 64) as u64, key as u64 | 1);
+        (0..5).map(move |n: u64| first.wrapping_add(step.wrapping_mul(n)) & (Self::BITS - 1))
+    }
+
+    fn add(&mut self, key: Key) {
+        for place in Self::places(key) {
+            self.words[(place / 64) as usize] |= 1 << (place % 64);
+        }
+    }
+
+    fn may_hold(&self, key: Key) -> bool {
+        Self::places(key).all(|place| self.words[(place / 64) as usize] >> (place % 64) & 1 == 1)
+    }
+}

@@ -1,0 +1,253 @@
+//! One step of the index: many facts, collected, sorted and applied in key order, in one
+//! transaction. Sorting is what makes an index of random keys cheap.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::fact::{End, EventFact, Fact, SettledFact};
+use super::keys::halves;
+use crate::domain::protection::{Change, Span};
+use crate::domain::{EventType, OrgId};
+use crate::journal::batch::Key;
+
+/// What becomes of an open event.
+enum Step {
+    Opened { at: Timestamp },
+    Attempted { at: Timestamp },
+    Ended(End),
+}
+
+struct ProtectionStep {
+    event: u64,
+    org: OrgId,
+    change: Change,
+    at: Timestamp,
+}
+
+#[derive(Default)]
+struct Totals {
+    accepted: u64,
+    delivered: u64,
+    dead: u64,
+    late: u64,
+    last_message_at: Option<Timestamp>,
+    last_started_at: Option<Timestamp>,
+}
+
+/// Facts, sorted by what they touch.
+#[derive(Default)]
+pub(super) struct Sweep {
+    heads: Vec<(Key, u64)>,
+    messages: Vec<(Key, u64)>,
+    candidates: Vec<(i64, u64)>,
+    work: Vec<(u64, u64)>,
+    open: BTreeMap<u64, Vec<Step>>,
+    duplicates: BTreeMap<u64, (u64, Timestamp)>,
+    protections: BTreeMap<Key, Vec<ProtectionStep>>,
+    organisations: HashMap<OrgId, Totals>,
+    stages: HashMap<(OrgId, String, bool), u64>,
+}
+
+impl Sweep {
+    /// Sorts the facts, which come in the order of their records.
+    pub(super) fn of(facts: &[Fact]) -> Self {
+        let mut sweep = Self::default();
+        for fact in facts {
+            match fact {
+                Fact::Event(event) => sweep.event(event),
+                Fact::Duplicate { event, at } => {
+                    let entry = sweep.duplicates.entry(*event).or_insert((0, *at));
+                    *entry = (entry.0 + 1, *at);
+                }
+                Fact::Attempt { sequence, event, at } => {
+                    sweep.work.push((*event, *sequence));
+                    sweep.open.entry(*event).or_default().push(Step::Attempted { at: *at });
+                }
+                Fact::Settled(settled) => sweep.settled(settled),
+            }
+        }
+        sweep.heads.sort_unstable();
+        sweep.messages.sort_unstable();
+        sweep.candidates.sort_unstable();
+        sweep.work.sort_unstable();
+        sweep
+    }
+
+    fn event(&mut self, event: &EventFact) {
+        self.heads.push((event.application, event.sequence));
+        self.candidates.push((event.candidate, event.sequence));
+        self.messages.extend(event.message.map(|key| (key, event.sequence)));
+        if event.deliver {
+            self.open.entry(event.sequence).or_default().push(Step::Opened { at: event.at });
+        }
+        let totals = self.organisations.entry(event.org.clone()).or_default();
+        totals.last_message_at = Some(event.at);
+        totals.accepted += u64::from(event.accepted);
+        if event.accepted && event.event_type == EventType::InterviewStarted {
+            totals.last_started_at = Some(event.at);
+        }
+        if let Some(stage) = &event.stage {
+            let key = (event.org.clone(), stage.as_str().to_owned(), event.interview);
+            *self.stages.entry(key).or_default() += 1;
+        }
+    }
+
+    fn settled(&mut self, settled: &SettledFact) {
+        self.work.push((settled.event, settled.sequence));
+        self.open.entry(settled.event).or_default().push(Step::Ended(settled.end));
+        let totals = self.organisations.entry(settled.org.clone()).or_default();
+        totals.delivered += u64::from(settled.end == End::Delivered);
+        totals.dead += u64::from(settled.end == End::Dead);
+        totals.late += u64::from(settled.late);
+        if let Some((application, change, at)) = settled.protection {
+            let step = ProtectionStep { event: settled.event, org: settled.org.clone(), change, at };
+            self.protections.entry(application).or_default().push(step);
+        }
+    }
+
+    /// Applies everything and records that the index now holds the journal up to `upto`.
+    pub(super) fn apply(&self, index: &mut Connection, upto: u64) -> rusqlite::Result<()> {
+        let transaction = index.transaction()?;
+        self.apply_keys(&transaction)?;
+        self.apply_open(&transaction)?;
+        self.apply_counts(&transaction)?;
+        self.apply_protections(&transaction)?;
+        transaction.prepare_cached("UPDATE progress SET applied = ?1")?.execute([upto])?;
+        transaction.commit()
+    }
+
+    fn apply_keys(&self, index: &Connection) -> rusqlite::Result<()> {
+        let mut head = index.prepare_cached("INSERT OR REPLACE INTO application VALUES (?1, ?2, ?3)")?;
+        for (place, (key, sequence)) in self.heads.iter().enumerate() {
+            // Sorted by key and then by sequence: only the last of equal keys counts.
+            if self.heads.get(place + 1).is_none_or(|(next, _)| next != key) {
+                let (k1, k2) = halves(*key);
+                head.execute(params![k1, k2, sequence])?;
+            }
+        }
+        let mut message = index.prepare_cached("INSERT OR IGNORE INTO message VALUES (?1, ?2, ?3)")?;
+        for (key, sequence) in &self.messages {
+            let (k1, k2) = halves(*key);
+            message.execute(params![k1, k2, sequence])?;
+        }
+        let mut candidate = index.prepare_cached("INSERT OR IGNORE INTO candidate VALUES (?1, ?2)")?;
+        for (key, sequence) in &self.candidates {
+            candidate.execute(params![key, sequence])?;
+        }
+        let mut work = index.prepare_cached("INSERT OR IGNORE INTO work VALUES (?1, ?2)")?;
+        for (event, record) in &self.work {
+            work.execute(params![event, record])?;
+        }
+        Ok(())
+    }
+
+    fn apply_open(&self, index: &Connection) -> rusqlite::Result<()> {
+        for (event, steps) in &self.open {
+            let mut row =
+                if matches!(steps.first(), Some(Step::Opened { .. })) { None } else { OpenRow::read(index, *event)? };
+            let known = row.is_some();
+            for step in steps {
+                row = OpenRow::after(row, step);
+            }
+            match row {
+                Some(row) => row.write(index, *event)?,
+                None if known => {
+                    index.prepare_cached("DELETE FROM open WHERE event = ?1")?.execute([event])?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_counts(&self, index: &Connection) -> rusqlite::Result<()> {
+        let mut duplicates = index.prepare_cached(
+            "INSERT INTO duplicates VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET count = count + ?2, last_at = ?3",
+        )?;
+        for (event, (count, last_at)) in &self.duplicates {
+            duplicates.execute(params![event, count, last_at.as_millisecond()])?;
+        }
+        let mut organisation = index.prepare_cached(
+            "INSERT INTO organisation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
+                accepted = accepted + ?2, delivered = delivered + ?3, dead = dead + ?4, late = late + ?5,
+                last_message_at = ifnull(?6, last_message_at), last_started_at = ifnull(?7, last_started_at)",
+        )?;
+        for (org, totals) in &self.organisations {
+            let milliseconds = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+            let (message, started) = (milliseconds(totals.last_message_at), milliseconds(totals.last_started_at));
+            let Totals { accepted, delivered, dead, late, .. } = totals;
+            organisation.execute(params![org.as_str(), accepted, delivered, dead, late, message, started])?;
+        }
+        let mut stage = index
+            .prepare_cached("INSERT INTO stage VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4")?;
+        for ((org, name, interview), count) in &self.stages {
+            stage.execute(params![org.as_str(), name, interview, count])?;
+        }
+        Ok(())
+    }
+
+    fn apply_protections(&self, index: &Connection) -> rusqlite::Result<()> {
+        let mut load = index.prepare_cached("SELECT started_at, ended_at FROM protection WHERE k1 = ?1 AND k2 = ?2")?;
+        let mut store = index.prepare_cached("INSERT OR REPLACE INTO protection VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        for (key, steps) in &self.protections {
+            let (k1, k2) = halves(*key);
+            let before = load.query_row([k1, k2], |row| {
+                Ok(Span { started_at: microsecond(row.get(0)?), ended_at: microsecond(row.get(1)?) })
+            });
+            let before = before.optional()?.unwrap_or_default();
+            let span = steps.iter().fold(before, |span, step| span.after(step.change, step.at));
+            let Some(last) = steps.last() else { continue };
+            let (started, ended) = (span.started_at, span.ended_at);
+            let [started, ended] = [started, ended].map(|at| at.map(Timestamp::as_microsecond));
+            store.execute(params![k1, k2, last.event, last.org.as_str(), started, ended])?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads microseconds since 1970; what no timestamp can hold is none.
+pub(super) fn microsecond(at: Option<i64>) -> Option<Timestamp> {
+    at.and_then(|at| Timestamp::from_microsecond(at).ok())
+}
+
+/// A row of the table `open`.
+struct OpenRow {
+    dead: bool,
+    attempts: u32,
+    first_attempt_at: Option<i64>,
+    due_at: i64,
+}
+
+impl OpenRow {
+    fn read(index: &Connection, event: u64) -> rusqlite::Result<Option<Self>> {
+        let mut statement =
+            index.prepare_cached("SELECT dead, attempts, first_attempt_at, due_at FROM open WHERE event = ?1")?;
+        let row = statement.query_row([event], |row| {
+            Ok(Self { dead: row.get(0)?, attempts: row.get(1)?, first_attempt_at: row.get(2)?, due_at: row.get(3)? })
+        });
+        row.optional()
+    }
+
+    fn write(&self, index: &Connection, event: u64) -> rusqlite::Result<()> {
+        let mut statement = index.prepare_cached("INSERT OR REPLACE INTO open VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        statement.execute(params![event, self.dead, self.attempts, self.first_attempt_at, self.due_at]).map(drop)
+    }
+
+    fn after(row: Option<Self>, step: &Step) -> Option<Self> {
+        match (row, step) {
+            (_, Step::Opened { at }) => {
+                Some(Self { dead: false, attempts: 0, first_attempt_at: None, due_at: at.as_millisecond() })
+            }
+            (Some(row), Step::Attempted { at }) => {
+                let first_attempt_at = row.first_attempt_at.or(Some(at.as_millisecond()));
+                Some(Self { attempts: row.attempts + 1, first_attempt_at, ..row })
+            }
+            (Some(row), Step::Ended(End::Retry { due_at })) => Some(Self { due_at: due_at.as_millisecond(), ..row }),
+            (Some(row), Step::Ended(End::Dead)) => Some(Self { dead: true, ..row }),
+            (_, Step::Ended(End::Delivered)) | (None, _) => None,
+        }
+    }
+}

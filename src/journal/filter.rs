@@ -1,0 +1,196 @@
+//! What is asked of the records, and what they answer.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    ApplicationId, CandidateEvent, CandidateId, EventType, OrgId, Outcome, Position, Reason, RequisitionId,
+};
+
+/// A place in a list that stays right when entries are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub u64);
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Which events; a field that is `None` does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only these organisations; `None`: all.
+    pub orgs: Option<Vec<OrgId>>,
+    /// Only this type.
+    pub event_type: Option<EventType>,
+    /// Only this state of delivery.
+    pub state: Option<DeliveryState>,
+    /// Only this job application's.
+    pub application: Option<ApplicationId>,
+    /// Only this candidate's.
+    pub candidate: Option<CandidateId>,
+    /// Received at or after this.
+    pub since: Option<Timestamp>,
+    /// Received before this.
+    pub until: Option<Timestamp>,
+}
+
+/// What became of an event's delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// There is nothing to deliver.
+    None,
+    /// It waits or is under way.
+    Pending,
+    /// It arrived.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+impl DeliveryState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::None, Self::Pending, Self::Delivered, Self::Dead];
+
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// An event with its decision and what became of it.
+#[derive(Debug, Clone)]
+pub struct EventRecord {
+    /// The event.
+    pub event: CandidateEvent,
+    /// Where the candidate was; `None`: unknown.
+    pub was: Option<Position>,
+    /// Where the candidate is.
+    pub now: Position,
+    /// Why there.
+    pub reason: Reason,
+    /// `Accepted` or `Stale`.
+    pub outcome: Outcome,
+    /// What became of its delivery.
+    pub state: DeliveryState,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// When the next one is due, while it waits.
+    pub next_attempt_at: Option<Timestamp>,
+    /// What the last attempt ran into.
+    pub last_error: Option<String>,
+    /// How often it was sent again by Workday.
+    pub duplicates: u64,
+    /// When last.
+    pub last_duplicate_at: Option<Timestamp>,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The event arrived.
+    Delivered,
+    /// It is tried again.
+    Retry,
+    /// It was given up.
+    Dead,
+    /// It was sent or about to be; whether it arrived is not known.
+    Unknown,
+}
+
+impl AttemptOutcome {
+    /// The spelling of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One attempt to deliver an event.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// When its intent was recorded.
+    pub at: Timestamp,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// In milliseconds; unknown where the outcome is.
+    pub latency_ms: Option<u64>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// The beginning of the answer.
+    pub answer: Option<String>,
+}
+
+/// Which protections.
+#[derive(Debug, Clone, Default)]
+pub struct ProtectionFilter {
+    /// Only these organisations; `None`: all.
+    pub orgs: Option<Vec<OrgId>>,
+    /// Only those that are on, or off.
+    pub active: Option<bool>,
+}
+
+/// One application's protection.
+#[derive(Debug, Clone)]
+pub struct ProtectionRecord {
+    /// The organisation.
+    pub org: OrgId,
+    /// Who is or was protected.
+    pub candidate: CandidateId,
+    /// For which application.
+    pub application: ApplicationId,
+    /// For which requisition.
+    pub requisition: RequisitionId,
+    /// From when to when.
+    pub span: crate::domain::protection::Span,
+}
+
+/// A stage that was seen in messages.
+#[derive(Debug, Clone)]
+pub struct StageSeen {
+    /// Its text.
+    pub stage: String,
+    /// Whether it counted as an interview.
+    pub interview: bool,
+    /// How often.
+    pub count: u64,
+}
+
+/// Figures of one organisation since its journal began.
+#[derive(Debug, Clone)]
+pub struct OrganisationStats {
+    /// The organisation.
+    pub org: OrgId,
+    /// Events accepted (stale ones and duplicates not counted).
+    pub accepted: u64,
+    /// Events delivered.
+    pub delivered: u64,
+    /// Events given up and still there.
+    pub dead: u64,
+    /// Events that wait.
+    pub pending: u64,
+    /// When the oldest of those was received.
+    pub oldest_pending: Option<Timestamp>,
+    /// When the last message came.
+    pub last_message_at: Option<Timestamp>,
+    /// When the last interview's start came.
+    pub last_started_at: Option<Timestamp>,
+    /// Starts that were delivered later than was useful.
+    pub late: u64,
+    /// The stages seen.
+    pub stages: Vec<StageSeen>,
+}

@@ -1,0 +1,134 @@
+//! What passes between the journal and whoever delivers: claims, settlements, quotas.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::protection;
+use crate::domain::{CandidateEvent, OrgId};
+
+/// The kind of work that a lane holds; lanes of different kinds never wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LaneKind {
+    /// Getting the event to its handler.
+    Delivery,
+}
+
+impl LaneKind {
+    /// The code in a journal.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Delivery => 0,
+        }
+    }
+}
+
+/// Names one claim of one lane's head. Each claim of a lane has a higher one, so that a settlement
+/// that comes after its lease ran out and the work was given away is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fence {
+    pub(super) event: u64,
+    pub(super) attempt: u64,
+}
+
+/// One event to be handled, and the right to say what became of it.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The event.
+    pub event: CandidateEvent,
+    /// To be named by the settlement.
+    pub fence: Fence,
+    /// How many attempts there were, this one included.
+    pub attempt: u32,
+    /// How long ago the first attempt began; zero for the first.
+    pub since_first: Duration,
+    /// How long ago the event was accepted.
+    pub age: Duration,
+    /// What the handler may recognise a repetition by.
+    pub idempotency_key: String,
+    /// The W3C `traceparent` of the message.
+    pub trace: Option<Box<str>>,
+}
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The work, oldest first within an organisation.
+    pub claimed: Vec<Claimed>,
+    /// When a lane that is not due now becomes due, if any will by itself.
+    pub next_due: Option<Duration>,
+}
+
+/// How much may be claimed, in all and per organisation.
+#[derive(Debug, Clone, Default)]
+pub struct Quota {
+    /// In all.
+    pub total: usize,
+    /// For each organisation that has no figure of its own.
+    pub each: usize,
+    /// The figures of those that already hold claims.
+    pub held: HashMap<OrgId, usize>,
+    /// Who may claim at all: the work of an organisation that is not configured waits.
+    pub known: Arc<HashSet<OrgId>>,
+}
+
+impl Quota {
+    /// How much one organisation may claim.
+    pub fn of(&self, org: &OrgId) -> usize {
+        if self.known.contains(org) { self.held.get(org).copied().unwrap_or(self.each) } else { 0 }
+    }
+}
+
+/// What becomes of an event after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is handled.
+    Delivered,
+    /// It is to be tried again.
+    Retry {
+        /// After this.
+        after: Duration,
+        /// Whether its whole organisation waits with it.
+        hold_organisation: bool,
+    },
+    /// It is given up; its lane goes on with the next event.
+    Dead,
+}
+
+/// What the other side said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status, where one came.
+    pub status: Option<u16>,
+    /// From the first byte sent to the end of the answer.
+    pub latency: Duration,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// The beginning of the answer's body.
+    pub body: Option<String>,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The claim.
+    pub fence: Fence,
+    /// What becomes of the event.
+    pub verdict: Verdict,
+    /// What the other side said.
+    pub answered: Answered,
+    /// What handling in-process did to the protection; recorded with the settlement or not at all.
+    pub protection: Option<protection::Change>,
+    /// Whether an interview's start came later than was useful.
+    pub late: bool,
+}
+
+/// Whether a settlement took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is recorded.
+    Applied,
+    /// The claim was taken over since: nothing changed.
+    Stale,
+}

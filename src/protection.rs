@@ -1,0 +1,3 @@
+//! Handling events in this process instead of sending them to the relay.
+
+pub mod handler;

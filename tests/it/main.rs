@@ -1,0 +1,3 @@
+//! The one integration binary: everything that needs more than one room.
+
+mod journal_contract;
