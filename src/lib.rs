@@ -1,8 +1,6 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
 
 pub mod domain;
-#[cfg(feature = "server")]
-pub mod organisation;
 pub mod refusal;
 pub mod soap;
 pub mod xml;
@@ -21,5 +19,7 @@ pub mod delivery;
 pub mod journal;
 #[cfg(feature = "server")]
 pub mod metrics;
+#[cfg(feature = "server")]
+pub mod organisation;
 #[cfg(feature = "server")]
 pub mod protection;
