@@ -20,4 +20,8 @@ pub mod journal;
 #[cfg(feature = "server")]
 pub mod metrics;
 #[cfg(feature = "server")]
+pub mod net;
+#[cfg(feature = "server")]
+pub mod organisation;
+#[cfg(feature = "server")]
 pub mod protection;

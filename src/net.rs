@@ -1,0 +1,116 @@
+//! The public listener: connections and bodies, none of which can be held open for nothing.
+//!
+//! actix's own timer covers the head of a connection's first request only, and nothing covers
+//! bodies: a client that drips a second head or a body holds a connection, and what belongs to it,
+//! for ever. Here every connection carries one [`Deadline`], enforced where its bytes are read, and
+//! bodies are read by [`read_body`] alone.
+//!
+//! | attack | stopped by |
+//! |---|---|
+//! | a head that drips, the first or a later one | [`Limits::request`] from its first byte (the first: from the connect) |
+//! | a body that drips | the same instant, in [`read_body`] |
+//! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
+//! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
+//! | answers that are never read | [`Limits::request`] without progress of a write |
+//! | more connections than there is room for | [`Limits::connections`] |
+//! | a head without end | actix's own bound of 128 KiB |
+
+mod body;
+mod deadline;
+mod timed;
+
+use std::fmt;
+use std::future::ready;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Request, Response};
+use actix_rt::net::TcpStream;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_web::body::MessageBody;
+use actix_web::dev::AppConfig;
+
+pub use body::read_body;
+pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
+use timed::TimedFactory;
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a whole request may take to arrive, head and body; also how long a write may stand still.
+    pub request: Duration,
+    /// How long a connection may be silent between an answer and the next request.
+    pub idle: Duration,
+    /// Most connections of one worker; more wait until one ends.
+    pub connections: usize,
+}
+
+impl Limits {
+    /// The limits for a given time for a request: 75 s of silence, which is longer than common
+    /// proxies keep a connection, so that they close it first; 25,000 connections per worker.
+    pub fn with_request(request: Duration) -> Self {
+        Self { request, idle: Duration::from_secs(75), connections: 25_000 }
+    }
+}
+
+/// How long is waited for a client to take note that its connection ends.
+const DISCONNECT: Duration = Duration::from_secs(2);
+
+/// Seconds that requests under way have to finish once the server is stopped.
+const DRAIN_SECONDS: u64 = 10;
+
+/// Serves an actix application on a listener, with deadlines.
+///
+/// The server takes no signals; stop it by its handle. Stopping gracefully closes idle connections
+/// at once and gives requests under way 10 s. It runs when awaited, and its workers run before that.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve<F, I, S, B>(listener: TcpListener, workers: usize, limits: Limits, app: F) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .max_concurrent_connections(limits.connections)
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS);
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder.listen("http", listener, move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(limits.idle)
+            .client_request_timeout(limits.request)
+            .client_disconnect_timeout(DISCONNECT)
+            .on_connect_ext(|stream: &DeadlineStream<TcpStream>, data| {
+                data.insert(Rc::clone(stream.deadline()));
+            })
+            .h1(TimedFactory::new(app().into_factory()));
+        let accept = move |stream: TcpStream| {
+            // Answers are small and written whole: waiting to fill a segment would only add latency.
+            let _ = stream.set_nodelay(true);
+            let peer = stream.peer_addr().ok();
+            ready(Ok((DeadlineStream::new(stream, limits), peer)))
+        };
+        fn_service(accept).and_then(http)
+    })?;
+    Ok(server.run())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! A connection's deadline, and the stream that enforces it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Limits;
+
+/// By when a request must have arrived whole. Every request of a served application carries it in
+/// its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrivesBy(pub Instant);
+
+/// What a connection is doing, and until when it may.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// A head is arriving.
+    Head(Instant),
+    /// A request is being answered; whoever reads its body minds the time.
+    Busy,
+    /// Nothing, since the last answer.
+    Idle(Instant),
+}
+
+/// The deadline of one connection: shared by its stream, which enforces it, and by what answers
+/// its requests, which knows when a head is complete and an answer is over.
+#[derive(Debug)]
+pub struct Deadline {
+    limits: Limits,
+    phase: Cell<Phase>,
+}
+
+impl Deadline {
+    fn new(limits: Limits) -> Self {
+        Self { limits, phase: Cell::new(Phase::Head(Instant::now() + limits.request)) }
+    }
+
+    /// Notes that a head has arrived. The rest of the request must be there by what comes back.
+    pub(super) fn head_is_complete(&self) -> ArrivesBy {
+        match self.phase.replace(Phase::Busy) {
+            Phase::Head(by) => ArrivesBy(by),
+            // It came along with the request before it.
+            Phase::Busy | Phase::Idle(_) => ArrivesBy(Instant::now() + self.limits.request),
+        }
+    }
+
+    /// Notes that an answer is over.
+    pub(super) fn answer_is_over(&self) {
+        self.phase.set(Phase::Idle(Instant::now() + self.limits.idle));
+    }
+
+    fn bytes_arrived(&self) {
+        if matches!(self.phase.get(), Phase::Idle(_)) {
+            self.phase.set(Phase::Head(Instant::now() + self.limits.request));
+        }
+    }
+
+    /// When to look again; nothing once the time is over.
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        match self.phase.get() {
+            Phase::Head(until) | Phase::Idle(until) => (now < until).then_some(until),
+            // No phase that follows ends earlier than this.
+            Phase::Busy => Some(now + self.limits.request.min(self.limits.idle)),
+        }
+    }
+}
+
+/// A stream whose reads fail once its connection's deadline is over, and whose writes fail once
+/// they stand still for too long.
+///
+/// One timer stays set for the life of the connection and looks at the deadline when it fires, as
+/// setting it anew for each request would cost more than it could save.
+#[derive(Debug)]
+pub struct DeadlineStream<S> {
+    stream: S,
+    deadline: Rc<Deadline>,
+    timer: Pin<Box<Sleep>>,
+    /// Set while a write stands still.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> DeadlineStream<S> {
+    /// A stream whose first head must be there within [`Limits::request`].
+    pub fn new(stream: S, limits: Limits) -> Self {
+        let first = Instant::now() + limits.request.min(limits.idle);
+        Self { stream, deadline: Rc::new(Deadline::new(limits)), timer: Box::pin(sleep_until(first)), stalled: None }
+    }
+
+    /// The deadline it enforces.
+    pub fn deadline(&self) -> &Rc<Deadline> {
+        &self.deadline
+    }
+
+    /// Waits for the deadline to be over.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            match self.deadline.next_look(Instant::now()) {
+                Some(next) => self.timer.as_mut().reset(next),
+                None => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Passes on how a write went, unless it has stood still for too long.
+    fn unless_stalled<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let limit: Duration = self.deadline.limits.request;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(timed_out("the client does not read its answers")))
+    }
+}
+
+fn timed_out(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, why)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Looked at before the read, so that a steady drip does not put it off.
+        if this.poll_over(context).is_ready() {
+            return Poll::Ready(Err(timed_out("the request took too long to arrive")));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            this.deadline.bytes_arrived();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.unless_stalled(context, written)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.unless_stalled(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,118 @@
+//! The application, telling its connection's deadline when a head is complete and when an answer
+//! is over. It stands around the whole of it, so that no route and no middleware can be forgotten.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_service::{Service, ServiceFactory};
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::AppConfig;
+use actix_web::web::Bytes;
+
+use super::Deadline;
+
+type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A factory of applications with a sense of time. `B` is the body of their answers.
+pub(super) struct TimedFactory<S, B> {
+    app: Rc<S>,
+    body: PhantomData<B>,
+}
+
+impl<S, B> TimedFactory<S, B> {
+    pub(super) fn new(app: S) -> Self {
+        Self { app: Rc::new(app), body: PhantomData }
+    }
+}
+
+impl<S, B> ServiceFactory<Request> for TimedFactory<S, B>
+where
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<Finishing>;
+    type Error = HttpResponse;
+    type Config = ();
+    type Service = Timed<S::Service, B>;
+    type InitError = S::InitError;
+    type Future = LocalFuture<Result<Self::Service, Self::InitError>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        // The configuration only serves to guess at a host that a request does not name.
+        let app = self.app.new_service(AppConfig::default());
+        Box::pin(async move { Ok(Timed { app: app.await?, body: PhantomData }) })
+    }
+}
+
+/// An application with a sense of time.
+pub(super) struct Timed<S, B> {
+    app: S,
+    body: PhantomData<B>,
+}
+
+impl<S, B> Service<Request> for Timed<S, B>
+where
+    S: Service<Request>,
+    S::Error: Into<actix_web::Error>,
+    S::Response: Into<Response<B>>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<Finishing>;
+    type Error = HttpResponse;
+    type Future = LocalFuture<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.app.poll_ready(context).map_err(|error| error.into().error_response())
+    }
+
+    fn call(&self, request: Request) -> Self::Future {
+        let deadline = request.conn_data::<Rc<Deadline>>().cloned();
+        if let Some(deadline) = &deadline {
+            request.extensions_mut().insert(deadline.head_is_complete());
+        }
+        let answer = self.app.call(request);
+        Box::pin(async move {
+            // An error becomes its answer here: below, it would pass by the deadline.
+            let answer = match answer.await {
+                Ok(answer) => answer.into().map_into_boxed_body(),
+                Err(error) => Response::from(error.into().error_response()),
+            };
+            Ok(answer.map_body(|_, body| Finishing { body, deadline }))
+        })
+    }
+}
+
+/// A body; when it is dropped, sent or not, the answer is over.
+pub(super) struct Finishing {
+    body: BoxBody,
+    deadline: Option<Rc<Deadline>>,
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        if let Some(deadline) = &self.deadline {
+            deadline.answer_is_over();
+        }
+    }
+}
+
+impl MessageBody for Finishing {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(context)
+    }
+}

@@ -1,0 +1,205 @@
+//! What is in force for each organisation: immutable, shared, and swapped as a whole.
+//!
+//! A request takes one [`Organisation`] at its beginning and keeps it to its end, so that a reload
+//! in between changes nothing half-way. A reload makes a new [`Directory`] of all of them and puts
+//! it in the place of the old one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::auth::Verifier;
+use crate::config::{self, Auth, Handler, OrganisationSettings, Settings};
+use crate::domain::payload::Shape;
+use crate::domain::{OrgId, StagePolicy};
+use crate::soap;
+
+/// One organisation, as its messages are read, judged and delivered.
+#[derive(Debug, Clone)]
+pub struct Organisation {
+    /// Its id.
+    pub id: OrgId,
+    /// Which stages are interviews and which statuses end one.
+    pub policy: StagePolicy,
+    /// How its messages are read.
+    pub profile: soap::Profile,
+    /// Which HTTP status goes with its faults.
+    pub fault_status: soap::FaultStatus,
+    /// What the header `X-Workday-Tenant` must say.
+    pub expect_tenant: Option<String>,
+    /// Who may post its messages.
+    pub verifier: Verifier,
+    /// Where its events go.
+    pub handler: Handler,
+    /// Undelivered events above which nothing is accepted; `None`: no limit.
+    pub pending_events: Option<u64>,
+}
+
+impl Organisation {
+    fn new(settings: &OrganisationSettings, limits: &config::Limits) -> Self {
+        // The Studio mapping promises the relay a stage in every event, so that one is asked for
+        // even where the message says its event type itself.
+        let shape = match &settings.handler {
+            Handler::Relay(relay) => relay.payload,
+            Handler::InProcess => Shape::default(),
+        };
+        let config::IdTypes { candidate, job_application, job_requisition } = settings.id_types.clone();
+        Self {
+            id: settings.id.clone(),
+            policy: settings.policy.clone(),
+            profile: soap::Profile {
+                namespace: settings.namespace.clone(),
+                id_types: soap::IdTypes { candidate, job_application, job_requisition },
+                strict_soap_action: settings.strict_soap_action,
+                stage_always_required: shape == Shape::StateChange,
+            },
+            fault_status: fault_status(settings.fault_status),
+            expect_tenant: settings.expect_tenant.clone(),
+            verifier: verifier(&settings.auth),
+            handler: settings.handler.clone(),
+            pending_events: limits.pending_events,
+        }
+    }
+}
+
+fn fault_status(configured: config::FaultStatus) -> soap::FaultStatus {
+    match configured {
+        config::FaultStatus::Standard => soap::FaultStatus::Standard,
+        config::FaultStatus::Always400 => soap::FaultStatus::Always400,
+        config::FaultStatus::Always500 => soap::FaultStatus::Always500,
+    }
+}
+
+fn verifier(auth: &Auth) -> Verifier {
+    if auth.none {
+        return Verifier::open();
+    }
+    let mut verifier = Verifier::default();
+    if let Some(basic) = &auth.basic {
+        verifier = verifier.with_basic(&basic.username, basic.password.clone());
+    }
+    if let Some(token) = &auth.bearer {
+        verifier = verifier.with_bearer(token.clone());
+    }
+    verifier
+}
+
+/// All organisations of one configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// Sorted by id.
+    organisations: Vec<Arc<Organisation>>,
+    ids: Arc<HashSet<OrgId>>,
+}
+
+impl Directory {
+    /// The organisations of a configuration.
+    pub fn new(settings: &Settings) -> Self {
+        let organisation = |one| Arc::new(Organisation::new(one, &settings.limits));
+        let mut organisations: Vec<_> = settings.organisations.iter().map(organisation).collect();
+        organisations.sort_by(|one, other| one.id.cmp(&other.id));
+        let ids = organisations.iter().map(|one| one.id.clone()).collect();
+        Self { organisations, ids: Arc::new(ids) }
+    }
+
+    /// The organisation of that id, as it stands in a path.
+    pub fn get(&self, id: &str) -> Option<Arc<Organisation>> {
+        let place = self.organisations.binary_search_by(|one| one.id.as_str().cmp(id)).ok()?;
+        Some(Arc::clone(&self.organisations[place]))
+    }
+
+    /// All organisations, sorted by id.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Organisation>> {
+        self.organisations.iter()
+    }
+
+    /// The ids of all organisations.
+    pub fn ids(&self) -> &Arc<HashSet<OrgId>> {
+        &self.ids
+    }
+}
+
+/// The organisations in force. Its clones share them.
+#[derive(Debug, Clone)]
+pub struct Organisations(Arc<ArcSwap<Directory>>);
+
+impl Organisations {
+    /// Puts a directory in force.
+    pub fn new(directory: Directory) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(directory)))
+    }
+
+    /// What is in force now.
+    pub fn current(&self) -> Arc<Directory> {
+        self.0.load_full()
+    }
+
+    /// The organisation of that id that is in force now.
+    pub fn get(&self, id: &str) -> Option<Arc<Organisation>> {
+        self.0.load().get(id)
+    }
+
+    /// Puts another directory in force; whoever holds organisations of the old one keeps them.
+    pub fn replace(&self, directory: Directory) {
+        self.0.store(Arc::new(directory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+    use std::path::Path;
+
+    fn directory(text: &str) -> Directory {
+        let loaded = Settings::from_toml("f.toml", text, Path::new(""), &Environment::default());
+        Directory::new(&loaded.unwrap_or_else(|faults| panic!("{faults}")).settings)
+    }
+
+    const TWO: &str = r#"
+        limits.pending_events = 7
+        [org.zeta]
+        auth.none = true
+        handler = "in_process"
+        [org.acme]
+        auth.basic = { username = "imper", password = "hunter2" }
+        auth.bearer = "hunter3"
+        fault_status = "500"
+        relay = { url = "https://relay.example.com", api_key = "hunter4", payload = "state_change" }
+    "#;
+
+    #[test]
+    fn organisations_are_found_by_id() {
+        let directory = directory(TWO);
+        assert_eq!(directory.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["acme", "zeta"]);
+        let acme = directory.get("acme").unwrap();
+        assert_eq!((acme.fault_status, acme.pending_events), (soap::FaultStatus::Always500, Some(7)));
+        assert!(acme.profile.stage_always_required && !acme.verifier.is_open());
+        let zeta = directory.get("zeta").unwrap();
+        assert!(!zeta.profile.stage_always_required && zeta.verifier.is_open());
+        assert!(directory.get("Acme").is_none() && directory.get("").is_none());
+        assert!(directory.ids().contains(&acme.id));
+    }
+
+    #[test]
+    fn what_says_nothing_is_read_as_the_soap_room_reads_it() {
+        assert_eq!(directory(TWO).get("zeta").unwrap().profile, soap::Profile::default());
+    }
+
+    #[test]
+    fn a_replacement_leaves_what_is_held() {
+        let organisations = Organisations::new(directory(TWO));
+        let (held, shared) = (organisations.get("acme").unwrap(), organisations.clone());
+        organisations.replace(Directory::default());
+        assert!(shared.get("acme").is_none() && shared.current().iter().len() == 0);
+        assert_eq!(held.id.as_str(), "acme");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let directory = directory(TWO);
+        let shown = format!("{directory:?} {:#?}", Organisations::new(directory.clone()));
+        assert!(shown.contains("acme") && !shown.contains("hunter"), "{shown}");
+    }
+}
