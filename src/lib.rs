@@ -8,7 +8,11 @@ pub mod xml;
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]
+pub mod app;
+#[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
+pub mod cli;
 #[cfg(feature = "server")]
 pub mod clock;
 #[cfg(feature = "server")]
@@ -25,3 +29,5 @@ pub mod net;
 pub mod organisation;
 #[cfg(feature = "server")]
 pub mod protection;
+#[cfg(feature = "server")]
+pub mod public;

@@ -1,5 +1,7 @@
 //! The command line; everything is in the library.
 
-fn main() {
-    println!("imper-bridge {}", env!("CARGO_PKG_VERSION"));
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    imper_bridge::cli::serve::run(std::env::args_os().nth(2).map(Into::into))
 }

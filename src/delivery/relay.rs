@@ -40,6 +40,8 @@ pub enum RelayError {
 /// When a certificate of `ca` (PEM) or the proxy is not usable.
 pub fn client(ca: Option<&[u8]>, proxy: Option<&Url>) -> Result<Client, RelayError> {
     let error = |error: reqwest::Error| RelayError::Client(describe(&error));
+    // The one provider of cryptography; whoever embeds the bridge may have chosen another before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("imper-bridge/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -1,0 +1,283 @@
+//! The only place where the parts are put together: build, run, reload, drain.
+
+mod routing;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App as ActixApp, HttpServer};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use self::routing::{Routing, Table};
+use crate::admin::{self, Admin, Token, Tokens};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{AdminToken, Environment, Loaded, Settings, Store, StoreUrl};
+use crate::delivery::{Policy, Pump};
+use crate::journal::embedded::{Embedded, Options};
+use crate::journal::{self, Journal, Upkeep};
+use crate::metrics::Metrics;
+use crate::net;
+use crate::organisation::{Directory, Organisations};
+use crate::public::{self, Public};
+
+/// How long requests under way may take to be answered once the bridge is told to stop.
+const REQUESTS_GRACE: Duration = Duration::from_secs(10);
+
+/// How long attempts under way may take then.
+const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
+
+/// When the process ends whatever still runs.
+const WATCHDOG: Duration = Duration::from_secs(28);
+
+/// Workers of the public listener: what a message costs is parsing and waiting for the disk.
+const MAX_WORKERS: usize = 8;
+
+/// Where the configuration comes from, so that it can be read again.
+#[derive(Clone)]
+pub struct Origin {
+    /// The file; `None`: the built-in configuration.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment.
+    pub environment: Environment,
+}
+
+impl Origin {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn load(&self) -> Result<Loaded, crate::config::Faults> {
+        Settings::load(self.file.as_deref(), &self.environment)
+    }
+}
+
+/// A bridge that runs.
+pub struct Running {
+    public: SocketAddr,
+    admin: SocketAddr,
+    admin_token: secrecy::SecretString,
+    origin: Origin,
+    settings: Settings,
+    organisations: Organisations,
+    routing: Arc<Routing>,
+    policy: Arc<ArcSwap<Policy>>,
+    journal: Arc<Embedded>,
+    stop: watch::Sender<bool>,
+    pump: JoinHandle<()>,
+    servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
+}
+
+/// Opens the journal of these settings.
+///
+/// # Errors
+/// When it is in use or its files cannot be used.
+pub fn open_journal(
+    store: &Store,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn journal::Observer>,
+) -> anyhow::Result<Embedded> {
+    let StoreUrl::Sqlite(path) = &store.url;
+    let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
+    Embedded::open(path, options, clock).context("the journal cannot be opened")
+}
+
+/// Builds everything and starts it.
+///
+/// # Errors
+/// When a listener, the store or a relay's client cannot be prepared; nothing runs then.
+pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
+    announce(&loaded);
+    let settings = loaded.settings;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Arc::new(Metrics::new());
+    let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
+    let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
+    let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
+    let routing = Arc::new(Routing::new(Table::of(&settings)?));
+    let organisations = Organisations::new(Directory::new(&settings));
+    let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
+    let (tokens, admin_token) = tokens(&settings)?;
+
+    let public = Arc::new(Public {
+        journal: journal.clone(),
+        organisations: organisations.clone(),
+        metrics: Arc::clone(&metrics),
+        limits: settings.limits.clone(),
+        public_url: settings.public_url_at(public_address),
+    });
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
+    let limits = net::Limits::with_request(settings.limits.request);
+    let routes = public::routes(public);
+    let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
+    let admin = Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
+    let admin_server = serve_admin(listeners.1, admin)?;
+    let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
+
+    let (stop, stopping) = watch::channel(false);
+    let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
+    let pump = tokio::spawn(Arc::new(pump).run(stopping, ATTEMPTS_GRACE));
+    tracing::info!(public = %public_address, admin = %admin_address, "listening");
+    Ok(Running {
+        public: public_address,
+        admin: admin_address,
+        admin_token,
+        origin,
+        settings,
+        organisations,
+        routing,
+        policy,
+        journal,
+        stop,
+        pump,
+        servers,
+    })
+}
+
+impl Running {
+    /// Where the public listener is reached from this machine.
+    pub fn public_url(&self) -> Url {
+        local(self.public)
+    }
+
+    /// Where the admin listener is reached from this machine.
+    pub fn admin_url(&self) -> Url {
+        local(self.admin)
+    }
+
+    /// The token of an operator of everything.
+    pub fn admin_token(&self) -> &secrecy::SecretString {
+        &self.admin_token
+    }
+
+    /// The records of the journal that runs.
+    pub fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
+    /// Reads the configuration again and puts it in force in one swap; a bad one changes nothing
+    /// and is logged with all its faults.
+    pub fn reload(&self) {
+        let loaded = match self.origin.load() {
+            Ok(loaded) => loaded,
+            Err(faults) => {
+                tracing::error!(%faults, "the configuration is not usable; the old one stays in force");
+                return;
+            }
+        };
+        let table = match Table::of(&loaded.settings) {
+            Ok(table) => table,
+            Err(error) => {
+                tracing::error!(%error, "the configuration is not usable; the old one stays in force");
+                return;
+            }
+        };
+        announce(&loaded);
+        let new = loaded.settings;
+        for (key, changed) in [
+            ("listen", new.listen != self.settings.listen),
+            ("public_url", new.public_url != self.settings.public_url),
+            ("admin.listen", new.admin.listen != self.settings.admin.listen),
+            ("store", new.store != self.settings.store),
+            ("limits", new.limits != self.settings.limits),
+        ] {
+            if changed {
+                tracing::warn!(key, "this change takes effect at the next start");
+            }
+        }
+        self.routing.replace(table);
+        self.organisations.replace(Directory::new(&new));
+        self.policy.store(Arc::new(policy(&new)));
+        tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
+    }
+
+    /// Stops accepting, answers what is under way, lets attempts finish, closes the journal.
+    pub async fn drain(self) {
+        tracing::info!("stopping");
+        // Whatever hangs then is safe to leave: what was acknowledged is on disk, and what is
+        // under way is sent again.
+        std::thread::spawn(|| {
+            std::thread::sleep(WATCHDOG);
+            tracing::error!("stopping took too long; ending");
+            std::process::exit(0);
+        });
+        let _ = self.stop.send(true);
+        let [(public, public_task), (admin, admin_task)] = self.servers;
+        let requests = async {
+            public.stop(true).await;
+            let _ = public_task.await;
+        };
+        let (_, pumped) = tokio::join!(requests, self.pump);
+        if let Err(error) = pumped {
+            tracing::error!(%error, "the delivery ended badly");
+        }
+        admin.stop(false).await;
+        let _ = admin_task.await;
+        let journal = self.journal;
+        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        tracing::info!("stopped");
+    }
+}
+
+fn announce(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for key in loaded.settings.without_effect() {
+        tracing::warn!(key, "this key is read but has no effect in this release");
+    }
+}
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
+}
+
+fn local(address: SocketAddr) -> Url {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    let address = SocketAddr::new(ip, address.port());
+    Url::parse(&format!("http://{address}")).expect("an address and a port make a URL")
+}
+
+fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web::dev::Server> {
+    let routes = admin::routes(admin);
+    let server = HttpServer::new(move || ActixApp::new().configure(routes.clone()));
+    Ok(server.workers(1).disable_signals().shutdown_timeout(REQUESTS_GRACE.as_secs()).listen(listener)?.run())
+}
+
+fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)> {
+    let operator = AdminToken::load_or_create(&settings.admin, &settings.store)
+        .context("the admin token cannot be made beside the journal; set admin.token")?;
+    if let Some(place) = &operator.place {
+        tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
+    }
+    let secret = operator.token.clone();
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None }];
+    tokens.extend(settings.admin.tokens.iter().map(|token| Token {
+        name: token.name.clone(),
+        secret: token.token.clone(),
+        orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
+    }));
+    Ok((Tokens::new(tokens), secret))
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let delivery = &settings.delivery;
+    Policy {
+        timeout: delivery.timeout,
+        first_retry: delivery.first_retry,
+        max_retry: delivery.max_retry,
+        give_up_after: delivery.give_up_after,
+        useful_within: delivery.useful_within,
+        concurrency: delivery.concurrency,
+    }
+}
