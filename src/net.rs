@@ -51,7 +51,7 @@ pub struct Limits {
 impl Limits {
     /// The limits for a given time for a request: 75 s of silence, which is longer than common
     /// proxies keep a connection, so that they close it first; 25,000 connections per worker.
-    pub fn with_request(request: Duration) -> Self {
+    pub fn new(request: Duration) -> Self {
         Self { request, idle: Duration::from_secs(75), connections: 25_000 }
     }
 }

@@ -63,6 +63,32 @@ impl Organisation {
             pending_events: limits.pending_events,
         }
     }
+
+    /// Which of its events have somewhere to go.
+    pub fn deliver(&self) -> Deliver {
+        match &self.handler {
+            Handler::Relay(relay) if relay.payload == Shape::StateChange => Deliver::Everything,
+            Handler::Relay(_) | Handler::InProcess => Deliver::Boundaries,
+        }
+    }
+
+    /// Compares the header `X-Workday-Tenant` with the expected tenant: a sandbox that was cloned
+    /// from production keeps calling production's endpoints.
+    ///
+    /// # Errors
+    /// [`Code::WrongTenant`] for another one, or none where one is expected.
+    pub fn check_tenant(&self, header: Option<&[u8]>) -> Result<(), Refusal> {
+        let Some(expected) = &self.expect_tenant else { return Ok(()) };
+        let message = match header.map(<[u8]>::trim_ascii) {
+            Some(tenant) if tenant == expected.as_bytes() => return Ok(()),
+            Some(tenant) => format!(
+                "The header X-Workday-Tenant says {:?}; this endpoint takes messages of another tenant.",
+                String::from_utf8_lossy(tenant)
+            ),
+            None => "The header X-Workday-Tenant is missing; this endpoint takes messages of one tenant only.".into(),
+        };
+        Err(Refusal::new(Code::WrongTenant, message))
+    }
 }
 
 impl Organisation {
@@ -126,7 +152,7 @@ pub struct Directory {
 
 impl Directory {
     /// The organisations of a configuration.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings) -> Self {
         let organisation = |one| Arc::new(Organisation::new(one, &settings.limits));
         let mut organisations: Vec<_> = settings.organisations.iter().map(organisation).collect();
         organisations.sort_by(|one, other| one.id.cmp(&other.id));
@@ -185,7 +211,7 @@ mod tests {
 
     fn directory(text: &str) -> Directory {
         let loaded = Settings::from_toml("f.toml", text, Path::new(""), &Environment::default());
-        Directory::new(&loaded.unwrap_or_else(|faults| panic!("{faults}")).settings)
+        Directory::of(&loaded.unwrap_or_else(|faults| panic!("{faults}")).settings)
     }
 
     const TWO: &str = r#"
@@ -197,6 +223,7 @@ mod tests {
         auth.basic = { username = "imper", password = "hunter2" }
         auth.bearer = "hunter3"
         fault_status = "500"
+        expect_tenant = "acme_prod"
         relay = { url = "https://relay.example.com", api_key = "hunter4", payload = "state_change" }
     "#;
 
@@ -211,6 +238,23 @@ mod tests {
         assert!(!zeta.profile.stage_always_required && zeta.verifier.is_open());
         assert!(directory.get("Acme").is_none() && directory.get("").is_none());
         assert!(directory.ids().contains(&acme.id));
+    }
+
+    #[test]
+    fn the_tenant_must_be_the_expected_one() {
+        let directory = directory(TWO);
+        let (acme, zeta) = (directory.get("acme").unwrap(), directory.get("zeta").unwrap());
+        assert!(acme.check_tenant(Some(b" acme_prod ")).is_ok());
+        assert_eq!(acme.check_tenant(Some(b"acme_sandbox")).unwrap_err().code, Code::WrongTenant);
+        assert_eq!(acme.check_tenant(None).unwrap_err().code, Code::WrongTenant);
+        assert!(zeta.check_tenant(Some(b"any")).is_ok() && zeta.check_tenant(None).is_ok());
+    }
+
+    #[test]
+    fn the_state_change_shape_delivers_everything() {
+        let directory = directory(TWO);
+        assert_eq!(directory.get("acme").unwrap().deliver(), Deliver::Everything);
+        assert_eq!(directory.get("zeta").unwrap().deliver(), Deliver::Boundaries);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct AdminToken {
     /// The token.
     pub token: SecretString,
     /// The file that holds it, for the log; `None` where it is configured.
-    pub place: Option<PathBuf>,
+    pub made_at: Option<PathBuf>,
 }
 
 impl AdminToken {
@@ -28,7 +28,7 @@ impl AdminToken {
     /// When the file cannot be read or written, or is empty.
     pub fn load_or_create(admin: &Admin, store: &Store) -> io::Result<Self> {
         if let Some(token) = &admin.token {
-            return Ok(Self { token: token.clone(), place: None });
+            return Ok(Self { token: token.clone(), made_at: None });
         }
         let place = Self::place(store);
         let token = match read(&place) {
@@ -36,7 +36,7 @@ impl AdminToken {
             other => other,
         };
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", place.display()));
-        Ok(Self { token: token.map_err(named)?, place: Some(place) })
+        Ok(Self { token: token.map_err(named)?, made_at: Some(place) })
     }
 
     /// Where a token that is not configured is kept: beside the journal.
@@ -83,7 +83,7 @@ mod tests {
         let again = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
         assert_eq!(first.token.expose_secret(), again.token.expose_secret());
         assert_eq!(first.token.expose_secret().len(), 43);
-        let place = first.place.unwrap();
+        let place = first.made_at.unwrap();
         assert_eq!(place, folder.path().join("j.db.admin-token"));
         assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -93,6 +93,6 @@ mod tests {
         let environment = Environment::from_iter([("IMPER_BRIDGE_ADMIN__TOKEN", "configured")]);
         let settings = Settings::load(None, &environment).unwrap().settings;
         let token = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
-        assert_eq!((token.token.expose_secret(), token.place), ("configured", None));
+        assert_eq!((token.token.expose_secret(), token.made_at), ("configured", None));
     }
 }

@@ -1,6 +1,7 @@
 //! Where secrets come from: the text itself, an environment variable, or a file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 
 use secrecy::SecretString;
@@ -9,10 +10,15 @@ use super::section::{Reader, Wrong};
 use super::tree::{Item, Table, Value};
 
 /// The environment variables of the process, or those a test gives in their place.
-///
-/// It has no `Debug`, as its values may be secrets.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
+
+/// Shows how many there are, as their values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({} variables)", self.0.len())
+    }
+}
 
 impl Environment {
     /// The process's own variables. One that is not UTF-8 counts as unset.
