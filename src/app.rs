@@ -101,7 +101,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
-    let organisations = Organisations::new(Directory::new(&settings));
+    let organisations = Organisations::new(Directory::of(&settings));
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
     let (tokens, admin_token) = tokens(&settings)?;
 
@@ -113,7 +113,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         public_url: settings.public_url_at(public_address),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
-    let limits = net::Limits::with_request(settings.limits.request);
+    let limits = net::Limits::new(settings.limits.request);
     let routes = public::routes(public);
     let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
     let admin = Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
@@ -192,7 +192,7 @@ impl Running {
             }
         }
         self.routing.replace(table);
-        self.organisations.replace(Directory::new(&new));
+        self.organisations.replace(Directory::of(&new));
         self.policy.store(Arc::new(policy(&new)));
         tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
     }
@@ -257,7 +257,7 @@ fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web
 fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)> {
     let operator = AdminToken::load_or_create(&settings.admin, &settings.store)
         .context("the admin token cannot be made beside the journal; set admin.token")?;
-    if let Some(place) = &operator.place {
+    if let Some(place) = &operator.made_at {
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();

@@ -91,35 +91,6 @@ impl Organisation {
     }
 }
 
-impl Organisation {
-    /// Which of its events have somewhere to go.
-    pub fn deliver(&self) -> Deliver {
-        match &self.handler {
-            Handler::Relay(relay) if relay.payload == Shape::StateChange => Deliver::Everything,
-            Handler::Relay(_) | Handler::InProcess => Deliver::Boundaries,
-        }
-    }
-
-    /// Whether a message comes from the tenant that is expected, by its `X-Workday-Tenant`.
-    ///
-    /// # Errors
-    /// When another tenant is named, or none where one is expected: a sandbox that was cloned from
-    /// production goes on calling production's endpoints.
-    pub fn check_tenant(&self, header: Option<&[u8]>) -> Result<(), Refusal> {
-        let Some(expected) = &self.expect_tenant else { return Ok(()) };
-        let found = match header {
-            Some(found) if found.trim_ascii() == expected.as_bytes() => return Ok(()),
-            Some(found) => format!("'{}'", String::from_utf8_lossy(found).escape_default()),
-            None => "missing".into(),
-        };
-        let message = format!(
-            "The header X-Workday-Tenant is {found}; messages for this organisation must come from the tenant \
-             '{expected}' and say so. Nothing was stored."
-        );
-        Err(Refusal::new(Code::WrongTenant, message))
-    }
-}
-
 fn fault_status(configured: config::FaultStatus) -> soap::FaultStatus {
     match configured {
         config::FaultStatus::Standard => soap::FaultStatus::Standard,
