@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
-    imper_bridge::cli::serve::run(std::env::args_os().nth(2).map(Into::into))
+    imper_bridge::cli::serve::run(std::env::args_os().nth(3).map(Into::into))
 }

@@ -55,7 +55,14 @@ impl Home {
             line.strip_prefix(name).expect("an address").trim().trim_end_matches('/').to_owned()
         };
         let (public, admin) = (address("public"), address("admin"));
-        Bridge { child, public, admin, client: Client::new() }
+        Bridge { child, public, admin, client: imper_bridge::delivery::relay::client(None, None).unwrap() }
+    }
+
+    /// Starts a bridge that must not start, and gives what it says.
+    pub(crate) fn start_fails(&self) -> String {
+        let output = command(self.folder.path()).args(["serve", "--config", "bridge.toml"]).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -92,6 +99,15 @@ impl Bridge {
         let body = answer.text().await.unwrap();
         assert_eq!(status, 200, "{body}");
         body
+    }
+
+    /// What makes posts of stages, to be moved into a task.
+    pub(crate) fn poster(&self, org: &str) -> impl Fn(&str, &str) -> RequestBuilder + Send + use<> {
+        let (url, client) = (format!("{}/soap/{org}", self.public), self.client.clone());
+        move |application, stage| {
+            let request = client.post(&url).header("Content-Type", "application/xml").timeout(PATIENCE);
+            request.body(bare(application, stage))
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

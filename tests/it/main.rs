@@ -1,5 +1,8 @@
 //! The one integration binary: everything that needs more than one room.
 
 mod bridge;
+mod endpoint;
 mod fixtures;
 mod journal_contract;
+mod operate;
+mod tidy;

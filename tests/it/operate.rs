@@ -1,0 +1,76 @@
+//! Starting, reloading and stopping the real process.
+
+use std::time::{Duration, Instant};
+
+use crate::bridge::{Home, PATIENCE, bare, element};
+
+const ONE: &str = "[org.one]\nauth.none = true\nhandler = \"in_process\"\n";
+const TWO: &str = "[org.two]\nauth.bearer = \"second\"\nhandler = \"in_process\"\n";
+
+#[tokio::test]
+async fn sighup_swaps_organisations_and_a_bad_file_changes_nothing() {
+    let home = Home::new(ONE);
+    let bridge = home.start();
+    bridge.change("one", "A1", "Interview").await;
+    home.configure(TWO);
+    bridge.signal("HUP");
+    let begun = Instant::now();
+    loop {
+        let answer = bridge.post("two", "application/xml", bare("A1", "Interview")).bearer_auth("second");
+        if answer.send().await.unwrap().status() == 200 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let gone = bridge.post("one", "application/xml", bare("A2", "Interview")).send().await.unwrap();
+    assert_eq!(gone.status(), 404);
+
+    home.configure("[org.three]\nauth.none = true\ncolour = \"red\"\n");
+    bridge.signal("HUP");
+    while !home.log().contains("the old one stays in force") {
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(home.log().contains("colour"), "{}", home.log());
+    let still = bridge.post("two", "application/xml", bare("A2", "Interview")).bearer_auth("second");
+    assert_eq!(still.send().await.unwrap().status(), 200);
+    assert_eq!(bridge.events("orgid=one").await.len(), 1, "the records of a removed organisation stay");
+}
+
+#[tokio::test]
+async fn sigterm_ends_with_success_and_everything_kept() {
+    let home = Home::new(ONE);
+    let bridge = home.start();
+    let answer = bridge.change("one", "A1", "Interview").await;
+    assert!(bridge.terminate().success());
+    let bridge = home.start();
+    let again = bridge.change("one", "A1", "Interview").await;
+    assert_eq!((element(&again, "Outcome"), element(&again, "Event_ID")), ("Duplicate", element(&answer, "Event_ID")));
+}
+
+#[tokio::test]
+async fn a_bad_configuration_stops_the_start_with_all_its_faults() {
+    let home = Home::new(
+        "[org.a]\nhandler = \"in_process\"\n[org.b]\nauth.none = true\nhandler = \"relay\"\n[limits]\nxml_depth = \"deep\"\n",
+    );
+    let said = home.start_fails();
+    for fault in ["org.a", "org.b", "limits.xml_depth"] {
+        assert!(said.contains(fault), "{fault} is not named in {said}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_never_reach_the_log() {
+    let home =
+        Home::new(&format!("{TWO}\n[org.two.relay]\nurl = \"http://127.0.0.1:9/x\"\napi_key = \"relay-s3cret\"\n"));
+    let bridge = home.start();
+    let told =
+        bridge.post("two", "application/xml", bare("A1", "Interview")).bearer_auth("wr0ng").send().await.unwrap();
+    assert_eq!(told.status(), 401);
+    assert!(bridge.terminate().success());
+    let log = home.log();
+    for secret in ["second", "relay-s3cret", "wr0ng", crate::bridge::TOKEN, "C-A1"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}

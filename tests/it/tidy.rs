@@ -1,0 +1,100 @@
+//! The house's rules, read off the sources: which room may use which, and which file alone knows
+//! a dependency.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room and the rooms of ours that it may use; the rest of the crate may use all.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("xml", &[]),
+    ("clock", &[]),
+    ("refusal", &[]),
+    ("soap", &["xml", "domain", "refusal"]),
+    ("journal", &["domain", "clock", "refusal"]),
+    ("delivery", &["journal", "domain", "clock"]),
+    ("protection", &["delivery", "journal", "domain"]),
+    ("config", &["domain"]),
+    ("auth", &["refusal"]),
+    ("net", &["refusal"]),
+    ("organisation", &["domain", "config", "soap", "auth", "journal", "refusal"]),
+    ("metrics", &["delivery", "journal", "domain"]),
+];
+
+/// A dependency and the only places that may name it.
+const KNOWN_BY: &[(&str, &[&str])] = &[
+    ("quick_xml::", &["src/xml/reader.rs"]),
+    ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
+    ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
+    ("siphasher::", &["src/journal/embedded/keys.rs"]),
+    ("toml::", &["src/config/"]),
+    ("clap::", &["src/cli.rs", "src/cli/"]),
+    ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
+    ("prometheus_client::", &["src/metrics.rs"]),
+    ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs"]),
+];
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                sources.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(sources.len() > 40);
+    sources
+}
+
+/// The code without its comments and without its tests, which stand last.
+fn code(source: &str) -> String {
+    let body = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = body.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
+}
+
+fn room(path: &str) -> &str {
+    let inside = path.strip_prefix("src/").unwrap();
+    inside.split(['/', '.']).next().unwrap()
+}
+
+#[test]
+fn nothing_below_calls_up() {
+    let mut wrong = Vec::new();
+    for (path, source) in sources() {
+        let Some((room, allowed)) = ROOMS.iter().find(|(name, _)| *name == room(&path)) else { continue };
+        for used in code(&source).split("crate::").skip(1) {
+            let used = used.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+            // A group of rooms in braces would hide them: each stands in a line of its own.
+            if used != *room && !allowed.contains(&used) {
+                wrong.push(format!("{path} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn one_place_knows_each_dependency() {
+    let mut wrong = Vec::new();
+    for (path, source) in sources() {
+        let code = code(&source);
+        for (dependency, places) in KNOWN_BY {
+            let mentions = code.match_indices(dependency).any(|(at, _)| {
+                let before = code[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+            });
+            if mentions && !places.iter().any(|place| path.starts_with(place)) {
+                wrong.push(format!("{path} knows {dependency}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
