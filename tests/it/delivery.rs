@@ -33,7 +33,7 @@ fn arrived(relay: &Relay) -> HashMap<String, Vec<String>> {
 
 #[tokio::test]
 async fn the_relay_receives_what_its_contract_says() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     let home = Home::new(&relayed(&relay, ""));
     let bridge = home.start();
     let seed = include_str!("../../fixtures/seed.xml");
@@ -65,7 +65,7 @@ async fn the_relay_receives_what_its_contract_says() {
 
 #[tokio::test]
 async fn the_studio_mapping_carries_every_state_change_and_requires_a_stage() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     let home = Home::new(&relayed(&relay, "payload = \"state_change\""));
     let bridge = home.start();
     let seed = include_str!("../../fixtures/seed.xml");
@@ -84,7 +84,7 @@ async fn the_studio_mapping_carries_every_state_change_and_requires_a_stage() {
 
 #[tokio::test]
 async fn the_other_spelling_is_a_setting() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     let home = Home::new(&relayed(&relay, "event_names = \"stage\""));
     let bridge = home.start();
     bridge.change("acme", "A1", "Interview").await;
@@ -95,7 +95,7 @@ async fn the_other_spelling_is_a_setting() {
 
 #[tokio::test]
 async fn failures_are_retried_in_order_and_refusals_are_not() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     relay.answer("503,408,429,425,500,200");
     let home = Home::new(&relayed(&relay, ""));
     let bridge = home.start();
@@ -128,8 +128,8 @@ async fn failures_are_retried_in_order_and_refusals_are_not() {
 
 #[tokio::test]
 async fn an_application_whose_event_hangs_does_not_hold_up_the_others() {
-    let relay = Relay::start().await;
-    relay.answer("stall,200");
+    let relay = Relay::start();
+    relay.answer("200@30,200");
     let home = Home::new(&relayed(&relay, ""));
     let bridge = home.start();
     bridge.change("acme", "stuck", "Interview").await;
@@ -147,7 +147,7 @@ async fn an_application_whose_event_hangs_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn what_a_relay_redirects_to_is_not_called() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     relay.answer("302,200");
     let home = Home::new(&relayed(&relay, ""));
     let bridge = home.start();
@@ -160,12 +160,12 @@ async fn what_a_relay_redirects_to_is_not_called() {
 /// A relay that is away for a while: Workday's answers stay good and fast, and everything arrives.
 #[tokio::test]
 async fn the_relay_may_be_away() {
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     let home = Home::new(&relayed(&relay, ""));
     let bridge = home.start();
     bridge.change("acme", "before", "Interview").await;
     bridge.delivered().await;
-    let relay = relay.stop().await;
+    let relay = relay.leave();
     let mut slowest = Duration::ZERO;
     for n in 0..200 {
         let begun = Instant::now();
@@ -175,7 +175,7 @@ async fn the_relay_may_be_away() {
     // Far above what a busy machine needs, far below the timeout of an attempt.
     assert!(slowest < Duration::from_secs(1), "a message waited {slowest:?} while the relay was away");
     assert_eq!(bridge.api("stats").await["organisations"][0]["pending"], 200);
-    let relay = relay.restart().await;
+    let relay = relay.come_back();
     bridge.delivered().await;
     let arrived = arrived(&relay);
     assert_eq!(arrived.len(), 40);
@@ -191,7 +191,7 @@ async fn the_relay_may_be_away() {
 async fn a_killed_bridge_loses_nothing_that_it_acknowledged() {
     const ROUNDS: usize = 5;
     const SENDERS: usize = 8;
-    let relay = Relay::start().await;
+    let relay = Relay::start();
     relay.answer("200,503,200");
     let home = Home::new(&relayed(&relay, ""));
     let mut acknowledged: HashMap<String, Vec<String>> = HashMap::new();
