@@ -102,7 +102,7 @@ pub fn read(body: &[u8], head: &Head<'_>, profile: &Profile, limits: xml::Limits
 
 /// Says in the words of the catalogue why a document could not be read.
 fn unreadable(error: &xml::Error) -> Refusal {
-    let code = match error.kind {
+    let code = match error.kind() {
         ErrorKind::NotWellFormed(_) => Code::NotWellFormed,
         ErrorKind::Dtd => Code::DtdRefused,
         ErrorKind::TooDeep(_) => Code::TooDeep,
@@ -114,7 +114,7 @@ fn unreadable(error: &xml::Error) -> Refusal {
     };
     let message = match code {
         Code::NotWellFormed => format!("The document is not well-formed XML: {error}."),
-        Code::UnsupportedMediaType => format!("The document cannot be decoded: {}.", error.kind),
+        Code::UnsupportedMediaType => format!("The document cannot be decoded: {}.", error.kind()),
         _ => format!("The document is refused: {error}."),
     };
     Refusal::new(code, message)

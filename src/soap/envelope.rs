@@ -191,7 +191,7 @@ impl<'a> Message<'a> {
     }
 
     fn check_blank(&mut self, text: &str, path: &str) {
-        if !text.trim().is_empty() {
+        if !text.trim_ascii().is_empty() {
             self.refuse(Code::BadEnvelope, || {
                 format!("{path} holds the text \"{}\": expected elements.", shown(text.trim()))
             });
