@@ -11,11 +11,13 @@ mod answer;
 mod content;
 mod envelope;
 mod fault;
+mod header;
 mod job_application;
 mod media;
 mod payload;
 mod profile;
 pub mod security;
+mod sentences;
 mod suggest;
 mod timestamp;
 mod vocabulary;
@@ -74,6 +76,9 @@ pub struct Rejected {
     pub version: Version,
     /// Its WS-Addressing headers, if it was read as far as that.
     pub addressing: Option<Addressing>,
+    /// Its WS-Security UsernameToken, if it was read as far as that: whether what is wrong with the
+    /// message may be told depends on who sent it.
+    pub username_token: Option<Box<UsernameToken>>,
     /// Why.
     pub refusal: Refusal,
 }
@@ -81,7 +86,7 @@ pub struct Rejected {
 impl Rejected {
     /// A rejection of a message whose headers are not known.
     pub fn new(version: Version, refusal: Refusal) -> Self {
-        Self { version, addressing: None, refusal }
+        Self { version, addressing: None, username_token: None, refusal }
     }
 }
 
@@ -102,7 +107,7 @@ pub fn read(body: &[u8], head: &Head<'_>, profile: &Profile, limits: xml::Limits
 
 /// Says in the words of the catalogue why a document could not be read.
 fn unreadable(error: &xml::Error) -> Refusal {
-    let code = match error.kind {
+    let code = match error.kind() {
         ErrorKind::NotWellFormed(_) => Code::NotWellFormed,
         ErrorKind::Dtd => Code::DtdRefused,
         ErrorKind::TooDeep(_) => Code::TooDeep,
@@ -114,7 +119,7 @@ fn unreadable(error: &xml::Error) -> Refusal {
     };
     let message = match code {
         Code::NotWellFormed => format!("The document is not well-formed XML: {error}."),
-        Code::UnsupportedMediaType => format!("The document cannot be decoded: {}.", error.kind),
+        Code::UnsupportedMediaType => format!("The document cannot be decoded: {}.", error.kind()),
         _ => format!("The document is refused: {error}."),
     };
     Refusal::new(code, message)

@@ -104,21 +104,33 @@ pub enum ErrorKind {
     UnsupportedEncoding(String),
 }
 
-/// Why and where a document is not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} ({position})")]
-pub struct Error {
-    /// Why.
-    pub kind: ErrorKind,
-    /// Where.
-    pub position: Position,
-}
+/// Why and where a document is not read. Small, as every token is returned in a `Result` with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<(ErrorKind, Position)>);
 
 impl Error {
+    /// Why.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.0
+    }
+
+    /// Where.
+    pub fn position(&self) -> Position {
+        self.0.1
+    }
+
     fn at(kind: ErrorKind, text: &str, offset: usize) -> Self {
-        Self { kind, position: Position::of(text, offset) }
+        Self(Box::new((kind, Position::of(text, offset))))
     }
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind(), self.position())
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// What was found at a byte offset, before the offset is turned into a line and a column.
 type Fault = (ErrorKind, usize);
@@ -158,7 +170,7 @@ mod tests {
     #[test]
     fn an_error_names_its_place() {
         let error = check(b"<a>\n  <b></c></a>").unwrap_err();
-        assert_eq!(error.position, Position { line: 2, column: 6 });
+        assert_eq!(error.position(), Position { line: 2, column: 6 });
         assert!(error.to_string().ends_with("(line 2, column 6)"), "{error}");
     }
 }

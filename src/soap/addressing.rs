@@ -170,13 +170,12 @@ impl Addressing {
 fn address(reader: &mut Reader<'_>, namespace: Namespace) -> Result<Option<String>, Error> {
     let mut address = None;
     loop {
-        match reader.next()? {
+        match reader.next_tag()? {
             Token::Start(Name { namespace: ns, local: "Address" }) if ns == namespace => {
                 address = Some(content::text(reader)?.trim().to_owned());
             }
             Token::Start(_) => reader.skip()?,
-            Token::Text(_) => {}
-            Token::End | Token::Eof => return Ok(address),
+            _ => return Ok(address),
         }
     }
 }

@@ -1,46 +1,30 @@
 //! The envelope (SOAP 1.1, section 4; SOAP 1.2 part 1, section 5): one walk through the whole
 //! document, then one judgement in the order that the specifications ask for.
 
-use std::borrow::Cow;
-
 use super::content::shown;
+use super::header::Header;
 use super::payload::Payload;
-use super::security::Security;
-use super::vocabulary::{OPERATION, REQUEST, SOAP11, SOAP12, WSA04, WSA10, WSSE, is_payload};
+use super::vocabulary::{OPERATION, REQUEST, SOAP11, SOAP12, is_payload};
 use super::{Addressing, Head, Media, Profile, Rejected, Request, Version};
-use super::{addressing, job_application, suggest};
+use super::{job_application, suggest};
+use crate::domain::StateChange;
 use crate::refusal::{Code, Refusal};
 use crate::xml::{Error, Name, Namespace, Reader, Token};
-
-/// Most header blocks that are named in a `NotUnderstood` answer: keeps it small.
-const MOST_NOT_UNDERSTOOD: usize = 16;
 
 /// One message as it stands in the document, with what was found wrong on the way.
 pub(super) struct Message<'a> {
     version: Version,
     mismatch: Option<Refusal>,
-    /// A `mustUnderstand` that is no boolean: whether it must be understood cannot be known.
-    unreadable_header: Option<Refusal>,
-    not_understood: Vec<(String, String)>,
-    /// The first thing wrong with the headers that are understood, or with the envelope.
+    header: Header,
+    /// The first thing wrong with the envelope, or with what it holds instead of the operation.
     problem: Option<Refusal>,
-    addressing: Option<Addressing>,
-    security: Security,
     payload: Option<Payload<'a>>,
 }
 
 /// Reads a whole document; `by_media` is the version to answer in where the document has none.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, by_media: Version, profile: &Profile) -> Result<Message<'a>, Error> {
-    let mut message = Message {
-        version: by_media,
-        mismatch: None,
-        unreadable_header: None,
-        not_understood: Vec::new(),
-        problem: None,
-        addressing: None,
-        security: Security::default(),
-        payload: None,
-    };
+    let mut message =
+        Message { version: by_media, mismatch: None, header: Header::default(), problem: None, payload: None };
     loop {
         match reader.next()? {
             Token::Start(name) => message.root(reader, name, profile)?,
@@ -58,32 +42,19 @@ pub(super) fn judge(
     profile: &Profile,
 ) -> Result<Request, Rejected> {
     let change = message.change(head, media, profile);
-    let Message { version, addressing, security, .. } = message;
+    let Message { version, header: Header { addressing, security, .. }, .. } = message;
+    let username_token = security.token;
     match change {
-        Ok(change) => Ok(Request { version, change, addressing, username_token: security.token }),
-        Err(refusal) => Err(Rejected { version, addressing, refusal }),
+        Ok(change) => Ok(Request { version, change, addressing, username_token }),
+        Err(refusal) => Err(Rejected { version, addressing, username_token: username_token.map(Box::new), refusal }),
     }
 }
 
 impl<'a> Message<'a> {
-    fn change(
-        &mut self,
-        head: &Head<'_>,
-        media: &Media<'_>,
-        profile: &Profile,
-    ) -> Result<crate::domain::StateChange, Refusal> {
-        if let Some(refusal) = self.mismatch.take().or(self.unreadable_header.take()) {
-            return Err(refusal);
-        }
-        if !self.not_understood.is_empty() {
-            return Err(not_understood(std::mem::take(&mut self.not_understood)));
-        }
-        if let Some(refusal) = self.problem.take() {
-            return Err(refusal);
-        }
-        if let Some(problem) = self.security.problem {
-            return Err(Refusal::new(Code::BadEnvelope, format!("/Envelope/Header/Security: {problem}.")));
-        }
+    fn change(&mut self, head: &Head<'_>, media: &Media<'_>, profile: &Profile) -> Result<StateChange, Refusal> {
+        self.mismatch.take().map_or(Ok(()), Err)?;
+        self.header.judge()?;
+        self.problem.take().map_or(Ok(()), Err)?;
         if profile.strict_soap_action {
             self.check_action(head.soap_action.or(media.action))?;
         }
@@ -137,19 +108,15 @@ impl<'a> Message<'a> {
         reader.skip()
     }
 
-    fn soap(&self) -> Namespace {
-        if self.version == Version::Soap12 { SOAP12 } else { SOAP11 }
-    }
-
     fn envelope(&mut self, reader: &mut Reader<'a>, profile: &Profile) -> Result<(), Error> {
-        let soap = self.soap();
+        let soap = self.version.namespace();
         let (mut header, mut body) = (false, false);
         loop {
             match reader.next()? {
                 Token::Start(Name { namespace, local: "Header" }) if namespace == soap && !header && !body => {
                     header = true;
                     self.check_attributes(reader, "/Envelope/Header");
-                    self.header(reader)?;
+                    self.header.read(reader, self.version)?;
                 }
                 Token::Start(Name { namespace, local: "Body" }) if namespace == soap && !body => {
                     body = true;
@@ -191,78 +158,10 @@ impl<'a> Message<'a> {
     }
 
     fn check_blank(&mut self, text: &str, path: &str) {
-        if !text.trim().is_empty() {
+        if !text.trim_ascii().is_empty() {
             self.refuse(Code::BadEnvelope, || {
                 format!("{path} holds the text \"{}\": expected elements.", shown(text.trim()))
             });
-        }
-    }
-
-    fn header(&mut self, reader: &mut Reader<'a>) -> Result<(), Error> {
-        loop {
-            match reader.next()? {
-                Token::Start(name) => self.block(reader, name)?,
-                Token::Text(text) => self.check_blank(&text, "/Envelope/Header"),
-                Token::End | Token::Eof => return Ok(()),
-            }
-        }
-    }
-
-    fn block(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<(), Error> {
-        let soap = self.soap();
-        if !self.is_ours(reader) {
-            return reader.skip();
-        }
-        let must = match reader.attribute(soap, "mustUnderstand").map(|value| value.trim()) {
-            None | Some("0" | "false") => None,
-            Some("1" | "true") => Some((reader.namespace_name(name.namespace).to_owned(), name.local.to_owned())),
-            Some(other) => {
-                let message = format!(
-                    "/Envelope/Header/{} has mustUnderstand=\"{}\": expected 0, 1, true or false.",
-                    shown(name.local),
-                    shown(other)
-                );
-                self.unreadable_header.get_or_insert(Refusal::new(Code::BadEnvelope, message));
-                None
-            }
-        };
-        let understood = match (name.namespace, name.local) {
-            (WSSE, "Security") => self.security.read(reader)?,
-            (WSA10 | WSA04, _) => self.addressing_block(reader, name)?,
-            _ => {
-                reader.skip()?;
-                false
-            }
-        };
-        if let Some(name) = must.filter(|_| !understood && self.not_understood.len() < MOST_NOT_UNDERSTOOD) {
-            self.not_understood.push(name);
-        }
-        Ok(())
-    }
-
-    fn addressing_block(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<bool, Error> {
-        match addressing::read(reader, name, &mut self.addressing)? {
-            Ok(understood) => Ok(understood),
-            Err(what) => {
-                self.refuse(Code::InvalidAddressingHeader, || format!("/Envelope/Header: {what}."));
-                Ok(true)
-            }
-        }
-    }
-
-    /// Whether a header block is meant for the ultimate receiver, which is also a next one (SOAP 1.1,
-    /// section 4.2.2; SOAP 1.2 part 1, section 2.2).
-    fn is_ours(&self, reader: &Reader<'_>) -> bool {
-        let attribute = if self.version == Version::Soap12 { "role" } else { "actor" };
-        let role = reader.attribute(self.soap(), attribute).map_or("", Cow::as_ref);
-        match (self.version, role.trim()) {
-            (_, "") => true,
-            (Version::Soap12, role) => matches!(
-                role,
-                "http://www.w3.org/2003/05/soap-envelope/role/next"
-                    | "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver"
-            ),
-            (_, actor) => actor == "http://schemas.xmlsoap.org/soap/actor/next",
         }
     }
 
@@ -315,7 +214,7 @@ impl<'a> Message<'a> {
     /// operation; nothing said is nothing wrong.
     fn check_action(&self, soap_action: Option<&str>) -> Result<(), Refusal> {
         let said = soap_action.map(|action| action.trim().trim_matches('"').trim());
-        let addressed = self.addressing.as_ref().and_then(Addressing::action);
+        let addressed = self.header.addressing.as_ref().and_then(Addressing::action);
         for action in [said, addressed].into_iter().flatten().filter(|action| !action.is_empty()) {
             let name = action.rsplit(['/', '#', ':']).next().unwrap_or_default();
             if !matches!(name, OPERATION | REQUEST | "TriggerCandidateStateChangeRequest") {
@@ -334,10 +233,4 @@ fn unknown_operation(base: &str, found: &str) -> String {
         Some(_) => format!("{base}/{name} is not known: did you mean {REQUEST}?"),
         None => format!("{base}/{name} is not known: expected {REQUEST}."),
     }
-}
-
-fn not_understood(blocks: Vec<(String, String)>) -> Refusal {
-    let names: Vec<String> = blocks.iter().map(|(ns, local)| format!("{{{}}}{}", shown(ns), shown(local))).collect();
-    let message = format!("Header blocks that must be understood are not: {}.", names.join(", "));
-    Refusal { not_understood: blocks, ..Refusal::new(Code::NotUnderstood, message) }
 }

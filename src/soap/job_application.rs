@@ -4,9 +4,10 @@
 //! with what was expected there and what was found.
 
 use super::content::shown;
-use super::payload::{Element, Id, Payload, Place};
+use super::payload::{Element, Payload, Place};
 use super::profile::Profile;
-use super::{suggest, timestamp};
+use super::sentences::{conflicting, missing, missing_application, no_usable_id};
+use super::timestamp;
 use crate::domain::change::MAX_TEXT_BYTES;
 use crate::domain::{ApplicationId, CandidateId, InvalidId, Occurred, Position, RequisitionId, StateChange, Text};
 use crate::refusal::{Code, Refusal};
@@ -28,25 +29,18 @@ pub(super) fn state_change(payload: &Payload<'_>, profile: &Profile, event: Opti
     let candidate = candidate.ok_or_else(|| missing(payload, &[Element::CandidateReference]))?;
     let requisition = requisition_id(payload, &types.job_requisition)?;
     let stage = either(payload, Element::Stage, Element::StageReference, "Recruiting_Stage_ID")?;
-    if stage.is_none() && (told.is_none() || profile.stage_always_required) {
+    if stage.first.is_none() && (told.is_none() || profile.stage_always_required) {
         return Err(missing(payload, &[Element::Stage, Element::StageReference]));
     }
     let step = either(payload, Element::Step, Element::WorkflowStepReference, "Workflow_Step_ID")?;
-    let (stage, stage_aliases) = match stage {
-        Some(mut names) => {
-            let first = names.0.remove(0);
-            (Some(first), names.0)
-        }
-        None => (None, Vec::new()),
-    };
     Ok(StateChange {
         application: id(payload, application, ApplicationId::new)?,
         candidate: id(payload, (Element::CandidateReference, candidate), CandidateId::new)?,
         requisition: id(payload, requisition, RequisitionId::new)?,
-        stage,
-        stage_aliases,
-        step: step.map(Names::first),
-        status: status(payload)?.map(Names::first),
+        stage: stage.first,
+        stage_aliases: stage.others,
+        step: step.first,
+        status: status(payload)?,
         told,
         occurred: occurred(payload)?,
     })
@@ -59,7 +53,7 @@ fn application_id<'p>(payload: &'p Payload<'_>, types: &[String]) -> Result<Take
     let (one, other) = (Element::JobApplicationId, Element::JobApplicationReference);
     let plain = text(payload, one).map(|value| (one, value));
     let referred = reference(payload, other, types)?.map(|value| (other, value));
-    agreed(payload, plain, referred, |plain| payload.ids(other).any(|id| id.value() == plain))?
+    agreed(payload, plain, referred, |plain| payload.ids(other).any(|id| &*id.value == plain))?
         .ok_or_else(|| missing(payload, &[one, other]))
 }
 
@@ -67,7 +61,7 @@ fn requisition_id<'p>(payload: &'p Payload<'_>, types: &[String]) -> Result<Take
     let (one, other) = (Element::RequisitionReference, Element::JobRequisitionReference);
     let seeds = reference(payload, one, types)?.map(|value| (one, value));
     let workdays = reference(payload, other, types)?.map(|value| (other, value));
-    agreed(payload, seeds, workdays, |seeds| payload.ids(other).any(|id| id.value() == seeds))?
+    agreed(payload, seeds, workdays, |seeds| payload.ids(other).any(|id| &*id.value == seeds))?
         .ok_or_else(|| missing(payload, &[one, other]))
 }
 
@@ -112,14 +106,14 @@ fn reference<'p>(payload: &'p Payload<'_>, element: Element, types: &[String]) -
     let mut ids = payload.ids(element);
     match (ids.next(), ids.next()) {
         (None, _) => Ok(None),
-        (Some(id), None) if id.id_type.trim() != "Applicant_ID" => Ok(Some(id.value())),
+        (Some(id), None) if id.id_type != "Applicant_ID" => Ok(Some(&*id.value)),
         _ => Err(no_usable_id(payload, element, types)),
     }
 }
 
 /// The ID of one type. Two of one type must be equal, as nothing tells which is meant.
 fn typed<'p>(payload: &'p Payload<'_>, element: Element, id_type: &str) -> Result<Option<&'p str>> {
-    let mut values = payload.ids(element).filter(|id| id.id_type.trim() == id_type).map(Id::value);
+    let mut values = payload.ids(element).filter(|id| id.id_type == id_type).map(|id| &*id.value);
     let first = values.next();
     match values.find(|value| Some(*value) != first) {
         None => Ok(first),
@@ -132,14 +126,14 @@ fn typed<'p>(payload: &'p Payload<'_>, element: Element, id_type: &str) -> Resul
     }
 }
 
-/// The names of one stage, step or status; never empty. The first is its value.
-struct Names(Vec<Text>);
+/// The names of one stage, step or status. The first is its value.
+#[derive(Default)]
+struct Names {
+    first: Option<Text>,
+    others: Vec<Text>,
+}
 
 impl Names {
-    fn first(mut self) -> Text {
-        self.0.swap_remove(0)
-    }
-
     fn add(&mut self, payload: &Payload<'_>, element: Element, name: &str) -> Result<()> {
         let Some(text) = Text::new(name) else { return Ok(()) };
         if text.as_str().len() > MAX_TEXT_BYTES {
@@ -147,23 +141,33 @@ impl Names {
             let message = format!("{path} is longer than {MAX_TEXT_BYTES} bytes: \"{}\".", shown(text.as_str()));
             return Err(Refusal::new(Code::InvalidValue, message));
         }
-        if !self.0.contains(&text) {
-            self.0.push(text);
+        if self.first.is_none() {
+            self.first = Some(text);
+        } else if !self.iter().any(|known| *known == text) {
+            self.others.push(text);
         }
         Ok(())
     }
 
+    fn iter(&self) -> impl Iterator<Item = &Text> {
+        self.first.iter().chain(&self.others)
+    }
+
     fn have_one_of(&self, other: &Self) -> bool {
         let same = |a: &Text, b: &Text| a == b || a.as_str().to_lowercase() == b.as_str().to_lowercase();
-        self.0.iter().any(|a| other.0.iter().any(|b| same(a, b)))
+        self.iter().any(|a| other.iter().any(|b| same(a, b)))
+    }
+
+    fn shown(&self) -> String {
+        shown(self.first.as_ref().map_or("", Text::as_str))
     }
 }
 
 /// The names that one element gives: its text, its Descriptor, its ID of the type that goes with it,
 /// the WID, any other.
-fn names(payload: &Payload<'_>, element: Element, id_type: &str) -> Result<Option<Names>> {
-    let mut names = Names(Vec::new());
-    let Some(held) = payload.held(element) else { return Ok(None) };
+fn names(payload: &Payload<'_>, element: Element, id_type: &str) -> Result<Names> {
+    let mut names = Names::default();
+    let Some(held) = payload.held(element) else { return Ok(names) };
     names.add(payload, element, &held.text)?;
     names.add(payload, element, &held.descriptor)?;
     if payload.ids(element).next().is_some() {
@@ -171,42 +175,40 @@ fn names(payload: &Payload<'_>, element: Element, id_type: &str) -> Result<Optio
         for id_type in &types {
             names.add(payload, element, typed(payload, element, id_type)?.unwrap_or_default())?;
         }
-        if names.0.is_empty() {
+        if names.first.is_none() {
             names.add(payload, element, reference(payload, element, &types)?.unwrap_or_default())?;
         }
         for id in payload.ids(element) {
-            names.add(payload, element, id.value())?;
+            names.add(payload, element, &id.value)?;
         }
     }
-    Ok((!names.0.is_empty()).then_some(names))
+    Ok(names)
 }
 
 /// The names out of two spellings of the same thing, which must have one in common.
-fn either(payload: &Payload<'_>, one: Element, other: Element, id_type: &str) -> Result<Option<Names>> {
-    let (first, second) = (names(payload, one, id_type)?, names(payload, other, id_type)?);
-    let (mut first, second) = match (first, second) {
-        (Some(first), Some(second)) => (first, second),
-        (first, second) => return Ok(first.or(second)),
-    };
-    if !first.have_one_of(&second) {
-        let values = (shown(first.0[0].as_str()), shown(second.0[0].as_str()));
-        return Err(conflicting(payload, (one, &values.0), (other, &values.1)));
+fn either(payload: &Payload<'_>, one: Element, other: Element, id_type: &str) -> Result<Names> {
+    let mut names = names(payload, one, id_type)?;
+    let second = self::names(payload, other, id_type)?;
+    if names.first.is_some() && second.first.is_some() && !names.have_one_of(&second) {
+        return Err(conflicting(payload, (one, &names.shown()), (other, &second.shown())));
     }
-    for name in second.0 {
-        first.add(payload, other, name.as_str())?;
+    for name in second.iter() {
+        names.add(payload, other, name.as_str())?;
     }
-    Ok(Some(first))
+    Ok(names)
 }
 
 /// `Current_Status` and `Status` are the same thing; a disposition is it only where `Current_Status`
 /// is not given, which is how Workday itself tells them apart.
-fn status(payload: &Payload<'_>) -> Result<Option<Names>> {
+fn status(payload: &Payload<'_>) -> Result<Option<Text>> {
     const TYPE: &str = "Recruiting_Disposition_ID";
-    if names(payload, Element::CurrentStatus, TYPE)?.is_some() {
-        either(payload, Element::CurrentStatus, Element::Status, TYPE)
-    } else {
-        either(payload, Element::Status, Element::DispositionReference, TYPE)
+    let current = either(payload, Element::CurrentStatus, Element::Status, TYPE)?;
+    if payload.held(Element::DispositionReference).is_none()
+        || names(payload, Element::CurrentStatus, TYPE)?.first.is_some()
+    {
+        return Ok(current.first);
     }
+    Ok(either(payload, Element::Status, Element::DispositionReference, TYPE)?.first)
 }
 
 /// Where the message, or the URL it was sent to, says that the candidate is now.
@@ -248,69 +250,4 @@ fn occurred(payload: &Payload<'_>) -> Result<Option<Occurred>> {
         }
         (first, second) => Ok(first.or(second).map(|(_, occurred)| occurred)),
     }
-}
-
-fn conflicting(payload: &Payload<'_>, one: (Element, &str), other: (Element, &str)) -> Refusal {
-    let (path, one_name, other_name) = (payload.path(Place::Application), one.0.name(), other.0.name());
-    let message = format!(
-        "{path}/{one_name} (\"{}\") and {other_name} (\"{}\") are the same thing and differ: send one of them.",
-        one.1, other.1
-    );
-    Refusal::new(Code::ConflictingElements, message)
-}
-
-fn missing_application(payload: &Payload<'_>) -> Refusal {
-    let mut message = format!("{}/Job_Application is required and is missing", payload.path(Place::Request));
-    if let Some(name) = suggest::near("Job_Application", payload.unknown(Place::Request)) {
-        message += &format!("; {} stands there: did you mean Job_Application?", shown(name));
-    } else {
-        message.push('.');
-    }
-    Refusal::new(Code::MissingElement, message)
-}
-
-/// A required element, under any of its names, is not there, or holds nothing.
-fn missing(payload: &Payload<'_>, names: &[Element]) -> Refusal {
-    let held = names.iter().find(|element| payload.held(**element).is_some());
-    let path = payload.path(Place::In(*held.unwrap_or(&names[0])));
-    if let Some(&element) = held {
-        let inside = if element.is_text() { "" } else { "/ID" };
-        let mut message = format!("{path}{inside} is required and is missing or empty");
-        match suggest::near("ID", payload.unknown(Place::In(element))) {
-            Some(name) if !element.is_text() => message += &format!("; {} stands there: did you mean ID?", shown(name)),
-            _ => message.push('.'),
-        }
-        return Refusal::new(Code::MissingElement, message);
-    }
-    let mut message = format!("{path} is required and is missing");
-    let found: Vec<String> = payload.found().map(shown).collect();
-    if found.is_empty() {
-        message += "; Job_Application is empty.";
-        return Refusal::new(Code::MissingElement, message);
-    }
-    message += &format!("; found there: {}.", found.join(", "));
-    let near = |wanted: &Element| {
-        suggest::near(wanted.name(), payload.unknown(Place::Application)).map(|found| (wanted.name(), found))
-    };
-    if let Some((wanted, found)) = names.iter().find_map(near) {
-        message += &format!(" {} is not known: did you mean {wanted}?", shown(found));
-    }
-    Refusal::new(Code::MissingElement, message)
-}
-
-fn no_usable_id(payload: &Payload<'_>, element: Element, types: &[String]) -> Refusal {
-    let path = payload.path(Place::In(element));
-    let found: Vec<&str> = payload.ids(element).map(|id| id.id_type.trim()).collect();
-    let shown_types: Vec<String> =
-        found.iter().map(|id_type| if id_type.is_empty() { "(no type)".to_owned() } else { shown(id_type) }).collect();
-    let mut message = format!(
-        "{path} holds no ID of a type that is taken: expected {}; found {}.",
-        types.join(" or "),
-        shown_types.join(", ")
-    );
-    let near = |wanted: &String| suggest::near(wanted, found.iter().copied()).map(|found| (wanted.clone(), found));
-    if let Some((wanted, found)) = types.iter().find_map(near) {
-        message += &format!(" {} is not known: did you mean {wanted}?", shown(found));
-    }
-    Refusal::new(Code::NoUsableId, message)
 }

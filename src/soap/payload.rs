@@ -30,34 +30,47 @@ pub(super) enum Element {
     StatusTimestamp,
 }
 
-const ELEMENTS: [(Element, &str); 15] = [
-    (Element::JobApplicationId, "Job_Application_ID"),
-    (Element::JobApplicationReference, "Job_Application_Reference"),
-    (Element::CandidateReference, "Candidate_Reference"),
-    (Element::RequisitionReference, "Requisition_Reference"),
-    (Element::JobRequisitionReference, "Job_Requisition_Reference"),
-    (Element::Stage, "Stage"),
-    (Element::StageReference, "Stage_Reference"),
-    (Element::Step, "Step"),
-    (Element::WorkflowStepReference, "Workflow_Step_Reference"),
-    (Element::CurrentStatus, "Current_Status"),
-    (Element::Status, "Status"),
-    (Element::DispositionReference, "Disposition_Reference"),
-    (Element::EventType, "Event_Type"),
-    (Element::EventTimestamp, "Event_Timestamp"),
-    (Element::StatusTimestamp, "Status_Timestamp"),
-];
+/// One table for names and numbers, in which the compiler turns looking a name up into comparisons of
+/// constants.
+macro_rules! elements {
+    ($($element:ident = $name:literal),+ $(,)?) => {
+        impl Element {
+            fn named(local: &str) -> Option<Self> {
+                match local {
+                    $($name => Some(Self::$element),)+
+                    _ => None,
+                }
+            }
+
+            /// The local name.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$element => $name),+
+                }
+            }
+        }
+    };
+}
+
+elements! {
+    JobApplicationId = "Job_Application_ID",
+    JobApplicationReference = "Job_Application_Reference",
+    CandidateReference = "Candidate_Reference",
+    RequisitionReference = "Requisition_Reference",
+    JobRequisitionReference = "Job_Requisition_Reference",
+    Stage = "Stage",
+    StageReference = "Stage_Reference",
+    Step = "Step",
+    WorkflowStepReference = "Workflow_Step_Reference",
+    CurrentStatus = "Current_Status",
+    Status = "Status",
+    DispositionReference = "Disposition_Reference",
+    EventType = "Event_Type",
+    EventTimestamp = "Event_Timestamp",
+    StatusTimestamp = "Status_Timestamp",
+}
 
 impl Element {
-    fn named(local: &str) -> Option<Self> {
-        ELEMENTS.iter().find(|(_, name)| *name == local).map(|&(element, _)| element)
-    }
-
-    /// The local name.
-    pub(super) fn name(self) -> &'static str {
-        ELEMENTS[self as usize].1
-    }
-
     /// Whether it may hold `ID`s.
     fn is_reference(self) -> bool {
         !matches!(self, Self::JobApplicationId | Self::EventType | Self::EventTimestamp | Self::StatusTimestamp)
@@ -81,12 +94,13 @@ pub(super) struct Held<'a> {
 pub(super) struct Id<'a> {
     of: Element,
     pub(super) id_type: Cow<'a, str>,
-    value: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
 }
 
-impl Id<'_> {
-    pub(super) fn value(&self) -> &str {
-        self.value.trim()
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 
@@ -96,7 +110,7 @@ pub(super) struct Payload<'a> {
     /// Where the request element stands.
     base: &'static str,
     applications: usize,
-    held: [Option<Held<'a>>; ELEMENTS.len()],
+    held: Vec<(Element, Held<'a>)>,
     ids: Vec<Id<'a>>,
     /// Elements that are not known, and where: the first few, for the sentences of refusals.
     unknown: Vec<(Place, &'a str)>,
@@ -126,23 +140,22 @@ impl<'a> Payload<'a> {
         let mut payload = Self {
             base,
             applications: 0,
-            held: Default::default(),
+            held: Vec::with_capacity(8),
             ids: Vec::with_capacity(8),
             unknown: Vec::new(),
             problem: None,
         };
         loop {
-            match reader.next()? {
+            match reader.next_tag()? {
                 Token::Start(name) => payload.request_child(reader, name)?,
-                Token::Text(_) => {}
-                Token::End | Token::Eof => return Ok(payload),
+                _ => return Ok(payload),
             }
         }
     }
 
     /// What an element holds; nothing where it is not there.
     pub(super) fn held(&self, element: Element) -> Option<&Held<'a>> {
-        self.held[element as usize].as_ref()
+        self.held.iter().find(|(held, _)| *held == element).map(|(_, held)| held)
     }
 
     /// The IDs of a reference.
@@ -162,7 +175,7 @@ impl<'a> Payload<'a> {
 
     /// The names of all elements in the `Job_Application`.
     pub(super) fn found(&self) -> impl Iterator<Item = &str> {
-        let known = ELEMENTS.iter().filter(|(element, _)| self.held(*element).is_some()).map(|&(_, name)| name);
+        let known = self.held.iter().map(|(element, _)| element.name());
         known.chain(self.unknown(Place::Application))
     }
 
@@ -190,10 +203,9 @@ impl<'a> Payload<'a> {
             return reader.skip();
         }
         loop {
-            match reader.next()? {
+            match reader.next_tag()? {
                 Token::Start(name) => self.application_child(reader, name)?,
-                Token::Text(_) => {}
-                Token::End | Token::Eof => return Ok(()),
+                _ => return Ok(()),
             }
         }
     }
@@ -210,20 +222,19 @@ impl<'a> Payload<'a> {
             self.repeated(Place::Application, element.name(), "send it once");
             return reader.skip();
         }
-        self.held[element as usize] = Some(Held::default());
         if content::is_nil(reader) {
+            self.held.push((element, Held::default()));
             return reader.skip();
         }
         let mut held = Held { text: Cow::Borrowed(""), descriptor: attribute(reader, "Descriptor") };
         loop {
-            match reader.next()? {
-                Token::Text(piece) if element.is_text() => push(&mut held.text, piece),
-                Token::Text(_) => {}
+            match if element.is_text() { reader.next()? } else { reader.next_tag()? } {
+                Token::Text(piece) => push(&mut held.text, piece),
                 Token::Start(name) => self.reference_child(reader, element, name)?,
                 Token::End | Token::Eof => break,
             }
         }
-        self.held[element as usize] = Some(held);
+        self.held.push((element, held));
         Ok(())
     }
 
@@ -235,9 +246,9 @@ impl<'a> Payload<'a> {
         if !self.is_ours(reader, Place::In(of), name) || content::is_nil(reader) {
             return reader.skip();
         }
-        let id_type = attribute(reader, "type");
-        let value = content::text(reader)?;
-        if value.trim().is_empty() {
+        let id_type = trimmed(attribute(reader, "type"));
+        let value = trimmed(content::text(reader)?);
+        if value.is_empty() {
             return Ok(());
         }
         if self.ids.len() == MOST_IDS {
@@ -287,17 +298,4 @@ impl<'a> Payload<'a> {
 fn attribute<'a>(reader: &Reader<'a>, local: &str) -> Cow<'a, str> {
     let found = reader.attributes().iter().find(|a| a.local == local && is_payload(a.namespace));
     found.map_or(Cow::Borrowed(""), |attribute| attribute.value.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_elements() {
-        for (index, (element, name)) in ELEMENTS.iter().enumerate() {
-            assert_eq!((*element as usize, element.name()), (index, *name));
-            assert_eq!(Element::named(name), Some(*element));
-        }
-    }
 }

@@ -64,15 +64,14 @@ impl Security {
         self.seen = true;
         let mut understood = true;
         loop {
-            match reader.next()? {
+            match reader.next_tag()? {
                 Token::Start(Name { namespace: WSSE, local: "UsernameToken" }) => self.username_token(reader)?,
                 Token::Start(Name { namespace: WSU, local: "Timestamp" }) => reader.skip()?,
                 Token::Start(_) => {
                     understood = false;
                     reader.skip()?;
                 }
-                Token::Text(_) => {}
-                Token::End | Token::Eof => return Ok(understood),
+                _ => return Ok(understood),
             }
         }
     }
@@ -81,7 +80,7 @@ impl Security {
         let mut token = UsernameToken { username: String::new(), password: None, nonce: None, created: None };
         let mut twice = self.token.is_some();
         loop {
-            match reader.next()? {
+            match reader.next_tag()? {
                 Token::Start(Name { namespace: WSSE, local: "Username" }) => {
                     twice |= !token.username.is_empty();
                     token.username = trimmed(&content::text(reader)?);
@@ -99,8 +98,7 @@ impl Security {
                     twice |= token.created.replace(trimmed(&content::text(reader)?)).is_some();
                 }
                 Token::Start(_) => reader.skip()?,
-                Token::Text(_) => {}
-                Token::End | Token::Eof => break,
+                _ => break,
             }
         }
         if twice {

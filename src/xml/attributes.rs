@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::names::QName;
 use super::namespaces::Namespace;
 use super::{ErrorKind, Fault, MAX_NAME_BYTES, ill_formed, is_space, names, references};
 
@@ -30,10 +31,10 @@ pub(super) fn start_tag<'a>(
     tag: &'a str,
     offset: usize,
     attributes: &mut Vec<Attribute<'a>>,
-) -> Result<(&'a str, &'a str), Fault> {
+) -> Result<QName<'a>, Fault> {
     attributes.clear();
     let name = name(tag, offset, "the element")?;
-    let mut at = name.0.len() + name.1.len() + usize::from(!name.0.is_empty());
+    let mut at = name.length;
     let bytes = tag.as_bytes();
     loop {
         let spaces = spaces(&bytes[at..]);
@@ -54,8 +55,8 @@ pub(super) fn start_tag<'a>(
 /// Takes one attribute off the front of `text`, and tells its length.
 fn attribute<'a>(text: &'a str, offset: usize, attributes: &mut Vec<Attribute<'a>>) -> Result<usize, Fault> {
     let bytes = text.as_bytes();
-    let (prefix, local) = name(text, offset, "an attribute")?;
-    let mut at = prefix.len() + local.len() + usize::from(!prefix.is_empty());
+    let QName { prefix, local, length } = name(text, offset, "an attribute")?;
+    let mut at = length;
     at += spaces(&bytes[at..]);
     if bytes.get(at) != Some(&b'=') {
         return Err(ill_formed("an attribute needs = and a value", offset + at));
@@ -67,34 +68,53 @@ fn attribute<'a>(text: &'a str, offset: usize, attributes: &mut Vec<Attribute<'a
         _ => return Err(ill_formed("an attribute's value must be quoted", offset + at)),
     };
     at += 1;
-    let Some(length) = memchr::memchr(quote, &bytes[at..]) else {
-        return Err(ill_formed("an attribute's value is not closed", offset + at));
-    };
-    let value = normalised(&text[at..at + length], offset + at)?;
+    let (value, length) = value(&text[at..], quote, offset + at)?;
     attributes.push(Attribute { namespace: Namespace::NONE, prefix, local, value, offset });
     Ok(at + length + 1)
 }
 
-fn name<'a>(text: &'a str, offset: usize, what: &str) -> Result<(&'a str, &'a str), Fault> {
-    let length = names::length(text.as_bytes());
-    if length > MAX_NAME_BYTES {
-        return Err((ErrorKind::NameTooLong, offset));
+fn name<'a>(text: &'a str, offset: usize, what: &str) -> Result<QName<'a>, Fault> {
+    match names::take(text) {
+        Some(name) if name.length <= MAX_NAME_BYTES => Ok(name),
+        Some(_) => Err((ErrorKind::NameTooLong, offset)),
+        None => Err(ill_formed(format!("{what} has no well-formed name"), offset)),
     }
-    names::split(&text[..length]).ok_or_else(|| ill_formed(format!("{what} has no well-formed name"), offset))
 }
 
 fn spaces(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !is_space(byte)).unwrap_or(bytes.len())
 }
 
-/// Most values need no change and are borrowed.
-fn normalised(value: &str, offset: usize) -> Result<Cow<'_, str>, Fault> {
-    let special = |byte: &u8| matches!(byte, b'<' | b'&' | b'\t' | b'\n' | b'\r');
-    match value.as_bytes().iter().position(special) {
-        None => Ok(Cow::Borrowed(value)),
-        Some(first) => rebuilt(value, first, offset).map(Cow::Owned),
+/// Takes a value off the front of `text`, up to its closing quote, and tells its length there. Most
+/// values need no change and are borrowed.
+fn value(text: &str, quote: u8, offset: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        at += bytes[at..].iter().position(|&byte| SPECIAL[usize::from(byte)]).unwrap_or(bytes.len() - at);
+        match bytes.get(at) {
+            Some(&byte) if byte == quote => return Ok((Cow::Borrowed(&text[..at]), at)),
+            Some(b'"' | b'\'') => at += 1,
+            _ => break,
+        }
     }
+    let Some(length) = memchr::memchr(quote, bytes) else {
+        return Err(ill_formed("an attribute's value is not closed", offset));
+    };
+    Ok((Cow::Owned(rebuilt(&text[..length], at, offset)?), length))
 }
+
+/// What may not stand in an attribute's value for itself.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let bytes = b"\"'<&\t\n\r";
+    let mut index = 0;
+    while index < bytes.len() {
+        special[bytes[index] as usize] = true;
+        index += 1;
+    }
+    special
+};
 
 fn rebuilt(value: &str, first: usize, offset: usize) -> Result<String, Fault> {
     let mut out = String::with_capacity(value.len());

@@ -7,7 +7,8 @@ pub(super) fn encoding(text: &str) -> Result<Option<&str>, Fault> {
     let Some(rest) = text.strip_prefix("<?xml").filter(|rest| rest.bytes().next().is_none_or(is_space_or_end)) else {
         return Ok(None);
     };
-    let Some(end) = rest.find("?>") else {
+    // Nothing within a declaration can hold a question mark.
+    let Some(end) = memchr::memchr(b'?', rest.as_bytes()).filter(|end| rest[*end..].starts_with("?>")) else {
         return Err(ill_formed("the XML declaration is not closed by ?>", 0));
     };
     let mut rest = &rest[..end];

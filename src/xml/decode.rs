@@ -212,7 +212,9 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8], charset: Option<&str>) -> Result<String, ErrorKind> {
-        Document::decode(bytes, charset).map(|document| document.text().to_owned()).map_err(|error| error.kind)
+        Document::decode(bytes, charset)
+            .map(|document| document.text().to_owned())
+            .map_err(|error| error.kind().clone())
     }
 
     fn utf16le(text: &str) -> Vec<u8> {

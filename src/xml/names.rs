@@ -26,44 +26,64 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
+/// A qualified name off the front of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QName<'a> {
+    /// Empty where there is none.
+    pub(super) prefix: &'a str,
+    pub(super) local: &'a str,
+    /// How many bytes of the text it takes.
+    pub(super) length: usize,
+}
+
 /// How many bytes from the start of `text` can belong to a name; where it ends, something else begins.
 pub(super) fn length(text: &[u8]) -> usize {
     text.iter().position(|&byte| CLASSES[usize::from(byte)] == 0).unwrap_or(text.len())
 }
 
-/// Splits a qualified name into prefix (empty: none) and local part; `None` if it is not one.
-pub(super) fn split(name: &str) -> Option<(&str, &str)> {
-    match memchr::memchr(b':', name.as_bytes()) {
-        None => is_ncname(name).then_some(("", name)),
-        Some(at) => {
-            let (prefix, local) = (&name[..at], &name[at + 1..]);
-            (is_ncname(prefix) && is_ncname(local)).then_some((prefix, local))
+/// Takes the qualified name that a text starts with; `None` if it starts with something else.
+#[inline]
+pub(super) fn take(text: &str) -> Option<QName<'_>> {
+    let bytes = text.as_bytes();
+    let first = parts(bytes);
+    match class(bytes, first) {
+        WIDE => take_wide(text),
+        COLON => {
+            let length = first + 1 + parts(&bytes[first + 1..]);
+            match class(bytes, length) {
+                WIDE => take_wide(text),
+                COLON => None,
+                _ if class(bytes, 0) & class(bytes, first + 1) & START == 0 => None,
+                _ => Some(QName { prefix: &text[..first], local: &text[first + 1..length], length }),
+            }
         }
+        _ if class(bytes, 0) & START == 0 => None,
+        _ => Some(QName { prefix: "", local: &text[..first], length: first }),
     }
+}
+
+/// How many bytes are those of a name of ASCII characters.
+#[inline(always)]
+fn parts(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| CLASSES[usize::from(byte)] & PART == 0).unwrap_or(bytes.len())
+}
+
+/// The class of the byte at an index; zero at the end.
+#[inline(always)]
+fn class(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).map_or(0, |&byte| CLASSES[usize::from(byte)])
+}
+
+fn take_wide(text: &str) -> Option<QName<'_>> {
+    let length = length(text.as_bytes());
+    let name = &text[..length];
+    let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+    let prefixed = name.len() != local.len();
+    (is_ncname(local) && (!prefixed || is_ncname(prefix))).then_some(QName { prefix, local, length })
 }
 
 /// Whether the text is a name without a colon.
 pub(super) fn is_ncname(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let Some(&first) = bytes.first() else { return false };
-    let all = bytes.iter().fold(0, |seen, &byte| seen | not_part(byte));
-    match all {
-        0 => CLASSES[usize::from(first)] & START != 0,
-        WIDE => is_wide_ncname(name),
-        _ => false,
-    }
-}
-
-/// Zero for an ASCII character of a name, [`WIDE`] for a byte of another, all bits for the rest.
-fn not_part(byte: u8) -> u8 {
-    match CLASSES[usize::from(byte)] {
-        WIDE => WIDE,
-        class if class & PART != 0 => 0,
-        _ => u8::MAX,
-    }
-}
-
-fn is_wide_ncname(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(is_start) && chars.all(is_part)
 }
@@ -85,10 +105,13 @@ mod tests {
 
     #[test]
     fn qualified_names_have_at_most_one_colon_and_no_empty_part() {
-        assert_eq!(split("a"), Some(("", "a")));
-        assert_eq!(split("a:b"), Some(("a", "b")));
-        assert_eq!(split("é:日本"), Some(("é", "日本")));
-        for bad in ["", ":", "a:", ":a", "a:b:c", "1a", "a:1", "-a", "a b", "a\u{D7}", "\u{B7}a", "a<", "a/"] {
+        let split = |text| take(text).map(|name| (name.prefix, name.local, name.length));
+        assert_eq!(split("a"), Some(("", "a", 1)));
+        assert_eq!(split("a:b c"), Some(("a", "b", 3)));
+        assert_eq!(split("é:日本='"), Some(("é", "日本", 9)));
+        for bad in
+            ["", ":", "a:", ":a", "a:b:c", "1a", "a:1", "-a", " a", "é:", ":é", "é:b:c", "a\u{D7}", "\u{B7}a", "<", "/"]
+        {
             assert_eq!(split(bad), None, "{bad}");
         }
     }

@@ -37,6 +37,20 @@ pub enum Token<'a> {
     Eof,
 }
 
+/// What quick-xml tells apart, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+enum Markup {
+    Start,
+    Empty,
+    End,
+    Text,
+    CData,
+    Reference,
+    /// A comment, a processing instruction, a declaration.
+    Other,
+    Eof,
+}
+
 /// Reads one document from start to end.
 pub struct Reader<'a> {
     text: &'a str,
@@ -78,9 +92,57 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// The first thing in the document that is not namespace-well-formed, or over a limit.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not lend, and the end is a token")]
-    #[inline]
     pub fn next(&mut self) -> Result<Token<'a>, Error> {
-        self.step().map_err(|(kind, offset)| Error::at(kind, self.text, offset))
+        self.pull::<true>()
+    }
+
+    /// The next token that is not text, for those who read elements that hold only elements: most
+    /// messages are indented, and their white space need not be handed over.
+    ///
+    /// # Errors
+    /// As [`Reader::next`]: what is passed over is checked all the same.
+    pub fn next_tag(&mut self) -> Result<Token<'a>, Error> {
+        self.pull::<false>()
+    }
+
+    #[inline(always)]
+    fn pull<const TEXT: bool>(&mut self) -> Result<Token<'a>, Error> {
+        if self.empty {
+            self.empty = false;
+            return Ok(self.end());
+        }
+        loop {
+            let begin = self.offset();
+            if self.depth == 0 && self.text.as_bytes()[begin..].starts_with(b"<!DOCTYPE") {
+                return Err(self.error((ErrorKind::Dtd, begin)));
+            }
+            let markup = self.markup(begin)?;
+            let source = &self.text[begin..self.offset()];
+            let read = match markup {
+                Markup::Start => self.start(&source[1..source.len() - 1], begin),
+                Markup::Empty => {
+                    self.empty = true;
+                    self.start(&source[1..source.len() - 2], begin)
+                }
+                Markup::End => return Ok(self.end()),
+                Markup::Text if self.depth > 0 => match self.character_data(source, begin) {
+                    Ok(_) if !TEXT => continue,
+                    text => text,
+                },
+                Markup::CData if self.depth > 0 && !TEXT => continue,
+                Markup::CData if self.depth > 0 => Ok(Token::Text(self.lines(&source[9..source.len() - 3]))),
+                Markup::Reference => match self.reference(&source[1..source.len() - 1], begin) {
+                    Ok(_) if !TEXT => continue,
+                    text => text,
+                },
+                Markup::Eof => self.eof(),
+                Markup::Text | Markup::CData | Markup::Other => {
+                    passed_over(markup, source, begin).map_err(|fault| self.error(fault))?;
+                    continue;
+                }
+            };
+            return read.map_err(|fault| self.error(fault));
+        }
     }
 
     /// The attributes of the element that was just begun, without namespace declarations.
@@ -116,7 +178,7 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self) -> Result<(), Error> {
         let outer = self.depth - 1;
         while self.depth > outer {
-            self.next()?;
+            self.next_tag()?;
         }
         Ok(())
     }
@@ -125,41 +187,26 @@ impl<'a> Reader<'a> {
         self.lower.buffer_position() as usize
     }
 
-    fn step(&mut self) -> Result<Token<'a>, Fault> {
-        if self.empty {
-            self.empty = false;
-            return Ok(self.end());
-        }
-        loop {
-            let begin = self.offset();
-            if self.depth == 0 && self.text.as_bytes()[begin..].starts_with(b"<!DOCTYPE") {
-                return Err((ErrorKind::Dtd, begin));
-            }
-            let event = match self.lower.read_event() {
-                Ok(event) => event,
-                Err(error) => return Err(self.lower_fault(error, begin)),
-            };
-            let source = &self.text[begin..self.offset()];
-            match event {
-                Event::Start(_) => return self.start(&source[1..source.len() - 1], begin),
-                Event::Empty(_) => {
-                    self.empty = true;
-                    return self.start(&source[1..source.len() - 2], begin);
-                }
-                Event::End(_) => return Ok(self.end()),
-                Event::Text(_) if self.depth == 0 => outside(source, begin)?,
-                Event::Text(_) => return self.character_data(source, begin).map(Token::Text),
-                Event::CData(_) if self.depth > 0 => return Ok(Token::Text(self.lines(&source[9..source.len() - 3]))),
-                Event::CData(_) => return Err(ill_formed("a CDATA section stands outside the root element", begin)),
-                Event::GeneralRef(_) => return self.reference(&source[1..source.len() - 1], begin),
-                Event::Comment(_) => {}
-                Event::PI(_) => processing_instruction(&source[2..source.len() - 2], begin)?,
-                Event::Decl(_) if begin == 0 => {}
-                Event::Decl(_) => return Err(ill_formed("an XML declaration stands only at the very start", begin)),
-                Event::DocType(_) => return Err((ErrorKind::Dtd, begin)),
-                Event::Eof => return self.eof(),
-            }
-        }
+    #[cold]
+    fn error(&self, (kind, offset): Fault) -> Error {
+        Error::at(kind, self.text, offset)
+    }
+
+    /// What quick-xml finds next. Only its kind is taken, as the source is at hand: moving the events
+    /// themselves costs more than finding them.
+    #[inline(always)]
+    fn markup(&mut self, begin: usize) -> Result<Markup, Error> {
+        Ok(match self.lower.read_event() {
+            Ok(Event::Start(_)) => Markup::Start,
+            Ok(Event::Empty(_)) => Markup::Empty,
+            Ok(Event::End(_)) => Markup::End,
+            Ok(Event::Text(_)) => Markup::Text,
+            Ok(Event::CData(_)) => Markup::CData,
+            Ok(Event::GeneralRef(_)) => Markup::Reference,
+            Ok(Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_)) => Markup::Other,
+            Ok(Event::Eof) => Markup::Eof,
+            Err(error) => return Err(self.error(lower_fault(&error, begin))),
+        })
     }
 
     fn start(&mut self, tag: &'a str, begin: usize) -> Result<Token<'a>, Fault> {
@@ -174,10 +221,10 @@ impl<'a> Reader<'a> {
         if self.depth > self.limits.depth {
             return Err((ErrorKind::TooDeep(self.limits.depth), begin));
         }
-        let (prefix, local) = start_tag(tag, begin + 1, &mut self.attributes)?;
+        let name = start_tag(tag, begin + 1, &mut self.attributes)?;
         self.namespaces.enter(self.depth, &mut self.attributes)?;
-        let namespace = self.namespaces.resolve(prefix, begin + 1)?;
-        Ok(Token::Start(Name { namespace, local }))
+        let namespace = self.namespaces.resolve(name.prefix, begin + 1)?;
+        Ok(Token::Start(Name { namespace, local: name.local }))
     }
 
     fn end(&mut self) -> Token<'a> {
@@ -186,16 +233,18 @@ impl<'a> Reader<'a> {
         Token::End
     }
 
-    fn character_data(&self, text: &'a str, begin: usize) -> Result<Cow<'a, str>, Fault> {
+    #[inline(always)]
+    fn character_data(&self, text: &'a str, begin: usize) -> Result<Token<'a>, Fault> {
         if self.notes.bracket
             && let Some(at) = text.find("]]>")
         {
             return Err(ill_formed("]]> is not allowed in character data", begin + at));
         }
-        Ok(self.lines(text))
+        Ok(Token::Text(self.lines(text)))
     }
 
     /// Normalises line ends (XML 1.0, section 2.11).
+    #[inline(always)]
     fn lines(&self, text: &'a str) -> Cow<'a, str> {
         if self.notes.carriage_return && text.contains('\r') {
             Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
@@ -223,25 +272,36 @@ impl<'a> Reader<'a> {
             Ok(Token::Eof)
         }
     }
+}
 
-    /// Says in our words what quick-xml found, so that its spelling is not part of any answer.
-    fn lower_fault(&self, error: Lower, begin: usize) -> Fault {
-        let what = match &error {
-            Lower::Syntax(SyntaxError::UnclosedDoctype) => return (ErrorKind::Dtd, begin),
-            Lower::Syntax(SyntaxError::InvalidBangMarkup) => "<! begins neither a comment nor a CDATA section",
-            Lower::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed by -->",
-            Lower::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed by ]]>",
-            Lower::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
-                "a processing instruction is not closed by ?>"
-            }
-            Lower::Syntax(_) => "a tag is not closed by >",
-            Lower::IllFormed(IllFormedError::MismatchedEndTag { .. }) => "an end tag does not match its start tag",
-            Lower::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "an end tag has no start tag",
-            Lower::IllFormed(IllFormedError::DoubleHyphenInComment) => "-- is not allowed in a comment",
-            Lower::IllFormed(IllFormedError::UnclosedReference) => "& must begin a reference that ; closes",
-            _ => "the markup is ill-formed",
-        };
-        ill_formed(what, begin)
+/// Says in our words what quick-xml found, so that its spelling is not part of any answer.
+fn lower_fault(error: &Lower, begin: usize) -> Fault {
+    let what = match error {
+        Lower::Syntax(SyntaxError::UnclosedDoctype) => return (ErrorKind::Dtd, begin),
+        Lower::Syntax(SyntaxError::InvalidBangMarkup) => "<! begins neither a comment nor a CDATA section",
+        Lower::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed by -->",
+        Lower::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed by ]]>",
+        Lower::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
+            "a processing instruction is not closed by ?>"
+        }
+        Lower::Syntax(_) => "a tag is not closed by >",
+        Lower::IllFormed(IllFormedError::MismatchedEndTag { .. }) => "an end tag does not match its start tag",
+        Lower::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "an end tag has no start tag",
+        Lower::IllFormed(IllFormedError::DoubleHyphenInComment) => "-- is not allowed in a comment",
+        Lower::IllFormed(IllFormedError::UnclosedReference) => "& must begin a reference that ; closes",
+        _ => "the markup is ill-formed",
+    };
+    ill_formed(what, begin)
+}
+
+/// Checks what is not passed on: text outside the root element, comments and instructions.
+fn passed_over(markup: Markup, source: &str, begin: usize) -> Result<(), Fault> {
+    match markup {
+        Markup::Text => outside(source, begin),
+        Markup::CData => Err(ill_formed("a CDATA section stands outside the root element", begin)),
+        _ if source.starts_with("<!--") => Ok(()),
+        _ if source.starts_with("<!") => Err((ErrorKind::Dtd, begin)),
+        _ => processing_instruction(&source[2..source.len() - 2], begin),
     }
 }
 
@@ -255,7 +315,9 @@ fn outside(text: &str, begin: usize) -> Result<(), Fault> {
 fn processing_instruction(content: &str, begin: usize) -> Result<(), Fault> {
     let length = names::length(content.as_bytes());
     let target = &content[..length];
-    if target.eq_ignore_ascii_case("xml") {
+    if begin == 0 && target == "xml" {
+        Ok(())
+    } else if target.eq_ignore_ascii_case("xml") {
         Err(ill_formed("an XML declaration stands only at the very start, in lower case", begin))
     } else if !names::is_ncname(target) || !content[length..].bytes().next().is_none_or(is_space) {
         Err(ill_formed("a processing instruction has no well-formed target", begin))
@@ -327,7 +389,7 @@ mod tests {
             "<a/ >",
             "<a\u{1}/>",
         ] {
-            assert!(matches!(check(bad.as_bytes()).unwrap_err().kind, ErrorKind::NotWellFormed(_)), "{bad}");
+            assert!(matches!(check(bad.as_bytes()).unwrap_err().kind(), ErrorKind::NotWellFormed(_)), "{bad}");
         }
     }
 
@@ -335,7 +397,7 @@ mod tests {
     fn every_document_type_declaration_is_refused() {
         for bad in ["<!DOCTYPE a><a/>", "<!DOCTYPE", "<?xml version='1.0'?>\n<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"]
         {
-            assert_eq!(check(bad.as_bytes()).unwrap_err().kind, ErrorKind::Dtd, "{bad}");
+            assert_eq!(check(bad.as_bytes()).unwrap_err().kind(), &ErrorKind::Dtd, "{bad}");
         }
     }
 
@@ -343,10 +405,10 @@ mod tests {
     fn limits_hold_to_the_last_element() {
         let nested = |n: usize| format!("{}{}", "<a>".repeat(n), "</a>".repeat(n));
         assert!(check(nested(64).as_bytes()).is_ok());
-        assert_eq!(check(nested(65).as_bytes()).unwrap_err().kind, ErrorKind::TooDeep(64));
+        assert_eq!(check(nested(65).as_bytes()).unwrap_err().kind(), &ErrorKind::TooDeep(64));
         let flat = |n: usize| format!("<a>{}</a>", "<b/>".repeat(n - 1));
         assert!(check(flat(10_000).as_bytes()).is_ok());
-        assert_eq!(check(flat(10_001).as_bytes()).unwrap_err().kind, ErrorKind::TooManyElements(10_000));
+        assert_eq!(check(flat(10_001).as_bytes()).unwrap_err().kind(), &ErrorKind::TooManyElements(10_000));
     }
 
     #[test]
