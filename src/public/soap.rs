@@ -76,7 +76,7 @@ async fn take(
     let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
     let body = body.map_err(|refusal| Rejected::new(hint, refusal))?;
     let (version, addressing, incoming) = read(public, organisation, request, caller.map(|()| body))?;
-    let rejected = |refusal| Rejected { version, addressing: addressing.clone(), refusal };
+    let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
     let receipt = store(public, incoming).await.map_err(rejected)?;
     Ok((version, addressing, receipt))
 }
@@ -98,7 +98,7 @@ fn read(
     let limits = xml::Limits { depth: public.limits.xml_depth, elements: public.limits.xml_elements };
     let message = soap::read(body.as_ref(), &head, &organisation.profile, limits)?;
     let (version, addressing) = (message.version, message.addressing);
-    let rejected = |refusal| Rejected { version, addressing: addressing.clone(), refusal };
+    let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
     organisation.check_tenant(request.headers().get(TENANT).map(header::HeaderValue::as_bytes)).map_err(rejected)?;
     let dry_run = dry_run(parameter("dry_run")).map_err(rejected)?;
     let (position, reason) = organisation.policy.position(&message.change);
@@ -161,7 +161,7 @@ fn traceparent(value: &[u8]) -> Option<Box<str>> {
 }
 
 fn refuse(public: &Public, organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
-    let Rejected { version, addressing, refusal } = rejected;
+    let Rejected { version, addressing, refusal, .. } = rejected;
     if refusal.code != Code::Unauthorized {
         public.metrics.refused(&organisation.id, Source::Soap);
     }
