@@ -177,11 +177,15 @@ async fn the_relay_may_be_away() {
     assert_eq!(bridge.api("stats").await["organisations"][0]["pending"], 200);
     let relay = relay.come_back();
     bridge.delivered().await;
-    let arrived = arrived(&relay);
+    let mut arrived = arrived(&relay);
+    assert_eq!(arrived.remove("before").unwrap().len(), 1);
     assert_eq!(arrived.len(), 40);
     let turns = ["interview_started", "interview_ended"];
     for (application, types) in arrived {
-        assert!(types.iter().enumerate().all(|(n, each)| each == turns[n % 2]) && types.len() == 5, "{application}: {types:?}");
+        assert!(
+            types.iter().enumerate().all(|(n, each)| each == turns[n % 2]) && types.len() == 5,
+            "{application}: {types:?}"
+        );
     }
 }
 
@@ -197,7 +201,8 @@ async fn a_killed_bridge_loses_nothing_that_it_acknowledged() {
     let mut acknowledged: HashMap<String, Vec<String>> = HashMap::new();
     for round in 0..ROUNDS {
         let bridge = home.start();
-        let senders: Vec<_> = (0..SENDERS).map(|sender| tokio::spawn(send_until_killed(&bridge, round, sender))).collect();
+        let senders: Vec<_> =
+            (0..SENDERS).map(|sender| tokio::spawn(send_until_killed(&bridge, round, sender))).collect();
         // Killed in the middle of things: after a while that differs from round to round.
         tokio::time::sleep(Duration::from_millis(150 + 130 * round as u64)).await;
         bridge.kill();

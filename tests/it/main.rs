@@ -1,8 +1,10 @@
 //! The one integration binary: everything that needs more than one room.
 
 mod bridge;
+mod delivery;
 mod endpoint;
 mod fixtures;
 mod journal_contract;
 mod operate;
+mod relay;
 mod tidy;
