@@ -1,3 +1,106 @@
-//! The command line.
+//! The command line: a file a command, each of them thin.
+//!
+//! Data goes to standard output, diagnostics to standard error. Exit codes: 0 done, 1 failed,
+//! 2 bad usage or bad input.
 
+pub mod check;
+pub mod convert;
+pub mod init;
+mod input;
+pub mod sandbox;
+pub mod send;
 pub mod serve;
+pub mod wsdl;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The exit code of a command that failed.
+const FAILED: u8 = 1;
+
+/// The exit code of bad usage and bad input.
+const BAD_INPUT: u8 = 2;
+
+/// A SOAP bridge between Workday Recruiting and imper.ai.
+#[derive(Debug, Parser)]
+#[command(name = "imper-bridge", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the bridge; without a configuration: organisation `demo`, in-process, loopback only
+    Serve {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Write a commented starter configuration
+    Init(init::Options),
+    /// Validate a configuration and reach its store and relays, a line per check
+    Check(check::Options),
+    /// Turn messages into candidate events, a line of JSON each, without a server
+    Convert(convert::Options),
+    /// Print the WSDL of an endpoint
+    Wsdl(wsdl::Options),
+    /// Post messages to a running bridge and print what became of them
+    Send(send::Options),
+    /// Run a stand-in relay that prints what it receives and answers as told
+    Sandbox(sandbox::Options),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve { config } => serve::run(config),
+            Self::Init(options) => init::run(&options),
+            Self::Check(options) => check::run(&options),
+            Self::Convert(options) => convert::run(&options),
+            Self::Wsdl(options) => wsdl::run(&options),
+            Self::Send(options) => send::run(&options),
+            Self::Sandbox(options) => sandbox::run(&options),
+        }
+    }
+}
+
+/// Does what the process's arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    install_crypto();
+    cli.command.run().unwrap_or_else(|error| {
+        // Whoever reads our output may stop early, as `head` does.
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("imper-bridge: {error:#}");
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Chooses the process's provider of cryptography, which TLS takes from here. Calling it again
+/// changes nothing.
+pub fn install_crypto() {
+    // An error only says that one is chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A runtime for commands that wait for the network.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -2,6 +2,6 @@
 
 use std::process::ExitCode;
 
-fn main() -> anyhow::Result<ExitCode> {
-    imper_bridge::cli::serve::run(std::env::args_os().nth(2).map(Into::into))
+fn main() -> ExitCode {
+    imper_bridge::cli::main()
 }

@@ -1,0 +1,67 @@
+//! Messages as files, and what goes with them.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::config::{Environment, Settings};
+use crate::domain::OrgId;
+use crate::organisation::{Directory, Organisation};
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    fs::read(path)
+}
+
+/// The Content-Type that goes with a message, by its envelope. The envelope is looked for in
+/// whatever encoding the message is in; what is no envelope at all is left to the reader to refuse.
+pub(super) fn content_type(body: &[u8]) -> &'static str {
+    const SOAP12: &[u8] = b"http://www.w3.org/2003/05/soap-envelope";
+    let ascii: Vec<u8> = body.iter().copied().filter(|&byte| byte != 0).collect();
+    let holds = |needle: &[u8]| memchr::memmem::find(&ascii, needle).is_some();
+    if holds(SOAP12) {
+        "application/soap+xml"
+    } else if holds(b"Envelope") {
+        "text/xml"
+    } else {
+        "application/xml"
+    }
+}
+
+/// One organisation of a configuration; without a file, `demo` of the built-in one, whatever the
+/// environment says, so that the same message gives the same event everywhere.
+pub(super) fn organisation(config: Option<&PathBuf>, org: Option<&OrgId>) -> anyhow::Result<(Organisation, Settings)> {
+    let environment = if config.is_some() { Environment::of_process() } else { Environment::default() };
+    let settings = Settings::load(config.map(PathBuf::as_path), &environment)?.settings;
+    let directory = Directory::of(&settings);
+    let found = match org {
+        Some(id) => directory.get(id.as_str()),
+        None => directory.iter().next().filter(|_| directory.iter().len() == 1).cloned(),
+    };
+    let known: Vec<&str> = directory.iter().map(|one| one.id.as_str()).collect();
+    let organisation =
+        found.with_context(|| format!("name one of these organisations by --org: {}", known.join(", ")))?;
+    Ok((Organisation::clone(&organisation), settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_type_follows_the_envelope() {
+        let soap12 = r#"<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"/>"#;
+        let utf16: Vec<u8> = soap12.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(content_type(soap12.as_bytes()), "application/soap+xml");
+        assert_eq!(content_type(&utf16), "application/soap+xml");
+        assert_eq!(content_type(br#"<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"/>"#), "text/xml");
+        assert_eq!(content_type(b"<TriggerCandidateStateChange_Request/>"), "application/xml");
+    }
+}
