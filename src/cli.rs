@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod convert;
+pub mod demo;
 pub mod init;
 mod input;
 pub mod sandbox;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Show the whole journey on loopback: messages in, decisions, JSON at a stand-in relay
+    Demo(demo::Options),
     /// Write a commented starter configuration
     Init(init::Options),
     /// Validate a configuration and reach its store and relays, a line per check
@@ -58,6 +61,7 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve { config } => serve::run(config),
+            Self::Demo(options) => demo::run(&options),
             Self::Init(options) => init::run(&options),
             Self::Check(options) => check::run(&options),
             Self::Convert(options) => convert::run(&options),

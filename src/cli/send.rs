@@ -145,7 +145,7 @@ fn outcome(body: &[u8]) -> String {
 }
 
 /// The texts of the innermost elements, by local name.
-fn leaves(body: &[u8]) -> Option<HashMap<String, String>> {
+pub(super) fn leaves(body: &[u8]) -> Option<HashMap<String, String>> {
     let document = Document::decode(body, None).ok()?;
     let mut reader = Reader::new(&document, Limits::default(), &[]);
     let (mut leaves, mut open) = (HashMap::new(), None);

@@ -74,3 +74,15 @@ async fn secrets_never_reach_the_log() {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
 }
+
+#[test]
+fn the_demo_comes_out_as_expected_in_80_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = crate::bridge::command(folder.path()).args(["demo", "--exit"]).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("\"event_type\":\"interview_started\"") && shown.contains("\"requisition_id\":\"REQ678\""));
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(!shown.contains('\x1b'), "colours are for terminals");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
