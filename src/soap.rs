@@ -128,4 +128,6 @@ fn unreadable(error: &xml::Error) -> Refusal {
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
