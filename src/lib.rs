@@ -1,4 +1,47 @@
 //! The SOAP bridge between Workday Recruiting and imper.ai.
+//!
+//! Workday posts `TriggerCandidateStateChange` when a job application changes its stage. The bridge
+//! reads the message, decides whether an interview starts or ends, stores the event durably,
+//! answers, and delivers the event to the imper.ai relay, in order, until it arrived.
+//!
+//! # One way through
+//!
+//! ```text
+//! TCP ─► net (deadlines) ─► public::soap: organisation, credentials of the head
+//!     ─► xml: decode, scan, read ─► soap: Request ─► auth: Authenticated
+//!     ─► domain: Position ─► journal: Ticket … decide, append, fsync … Receipt ─► answer to Workday
+//!                                └─► delivery: claim (intent recorded) ─► Handler: relay | protection
+//!                                                 ─► verdict ─► settle (fenced)
+//! ```
+//!
+//! A message walks this line once, forwards. Nothing below calls up; a test reads the sources and
+//! keeps it so.
+//!
+//! # Where to start reading
+//!
+//! - [`domain`]: the words. [`domain::lifecycle::decide`] is what the bridge is about.
+//! - [`journal`]: the four traits, and what any store must keep. [`journal::batch`] decides a batch
+//!   on a scratch copy; [`journal::embedded`] keeps it in SQLite.
+//! - [`delivery`]: [`delivery::Pump`] claims and settles; [`delivery::verdict`] is the table of statuses.
+//! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls.
+//! - [`app`]: the only place where the parts are put together.
+//!
+//! # Invariants
+//!
+//! - A [`journal::Receipt`] exists only for what is on disk; nothing is answered with success
+//!   without one.
+//! - The decision is made once and stored with the event. Application state, pending work,
+//!   protections and figures all derive from stored records, so that they cannot disagree.
+//! - An event of an application is claimed only after the one before it is settled for good.
+//! - A claim records its intent before anything is sent, and a settlement names the fence of its
+//!   claim: what was taken over in between changes nothing.
+//! - `xml` has one reader for untrusted bytes, and it is strict; nothing else parses them.
+//! - Secrets are `secrecy` values from the configuration to the header they stand in.
+//!
+//! Without the feature `server` (on by default) only [`domain`], [`refusal`], [`soap`] and [`xml`]
+//! remain: enough to read messages, with few dependencies.
+
+#![cfg_attr(not(feature = "server"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod domain;
 pub mod refusal;

@@ -4,11 +4,11 @@
 //! intent and result. Copied alone, with `sqlite3 journal.db ".backup copy.db"`, it is a complete
 //! backup. The index beside it is derived and disposable: deleted, it is made anew at the start.
 //!
-//! - [`append`] alone knows the durable format.
-//! - [`writer`] decides and appends, many requests to a commit.
-//! - [`lanes`] is what waits, in memory; [`standings`] what is known of applications.
-//! - [`follow`] and [`sweep`] carry committed [`fact`]s into the index, behind the writer.
-//! - [`read`] answers queries, on connections of its own.
+//! - `append` alone knows the durable format.
+//! - `writer` decides and appends, many requests to a commit.
+//! - `lanes` is what waits, in memory; `standings` what is known of applications.
+//! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
+//! - `read` answers queries, on connections of its own.
 
 mod append;
 mod fact;

@@ -1,5 +1,7 @@
 //! The one integration binary: everything that needs more than one room.
 
+#![cfg(feature = "server")]
+
 mod bridge;
 mod delivery;
 mod endpoint;
