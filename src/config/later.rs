@@ -3,12 +3,10 @@
 /// The paths of these keys; `*` stands for one name. A feature that lands removes its lines.
 const LATER: &[&str] = &[
     "trusted_proxies",
-    "admin.tokens",
     "store.retention_days",
     "store.refused_days",
     "limits.requests_per_second",
     "delivery.probe_seconds",
-    "delivery.useful_within_seconds",
     "delivery.open_interview_alert_days",
     "org.*.auth.basic.password_next",
     "org.*.expect_message_every_hours",
