@@ -17,6 +17,9 @@ use crate::journal::{Answered, Claimed, Settled, Settlement, Verdict, Work};
 /// How long to wait before a journal that fails is asked again.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the pump sleeps where nothing is due; it is woken when something comes.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// Who is told how deliveries go.
 pub trait Observer: Send + Sync {
     /// An attempt was settled: `result` is `delivered`, `retry` or `dead`.
@@ -50,38 +53,29 @@ impl Pump {
     /// those that do not are recorded as unknown by having no settlement, and are sent again.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>, grace: Duration) {
         let mut wake = self.journal.wake();
-        let mut attempts = JoinSet::new();
-        let mut in_flight: HashMap<OrgId, usize> = HashMap::new();
+        let mut attempts = Attempts::default();
         while !*stop.borrow() {
             wake.mark_unchanged();
-            let next_due = self.start_some(&mut attempts, &mut in_flight).await;
+            let next_due = self.start_some(&mut attempts).await;
             tokio::select! {
                 _ = stop.changed() => {}
                 Ok(()) = wake.changed() => {}
-                Some(ended) = attempts.join_next() => release(&mut in_flight, ended),
-                () = self.clock.sleep(next_due.unwrap_or(JOURNAL_PAUSE * 60)) => {}
-            }
-            while let Some(ended) = attempts.try_join_next() {
-                release(&mut in_flight, ended);
+                () = attempts.ended() => {}
+                () = self.clock.sleep(next_due.unwrap_or(LONGEST_SLEEP)) => {}
             }
         }
-        let finished = async { while attempts.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, finished).await.is_err() {
-            tracing::warn!(attempts = attempts.len(), "ending with attempts under way; they will be sent again");
+        if tokio::time::timeout(grace, attempts.all_ended()).await.is_err() {
+            tracing::warn!(attempts = attempts.tasks.len(), "ending with attempts under way; they are sent again");
         }
     }
 
     /// Claims what there is room for and starts it; the time until something more is due.
-    async fn start_some(
-        self: &Arc<Self>,
-        attempts: &mut JoinSet<OrgId>,
-        in_flight: &mut HashMap<OrgId, usize>,
-    ) -> Option<Duration> {
+    async fn start_some(self: &Arc<Self>, attempts: &mut Attempts) -> Option<Duration> {
         if self.unrecorded.load(Ordering::Relaxed) > 0 {
             return Some(JOURNAL_PAUSE);
         }
         let policy = self.policy.load_full();
-        let quota = share::quota(policy.concurrency, in_flight, self.routes.organisations());
+        let quota = share::quota(policy.concurrency, &attempts.in_flight, self.routes.organisations());
         if quota.total == 0 {
             return None;
         }
@@ -94,24 +88,18 @@ impl Pump {
             }
         };
         for claimed in claims.claimed {
-            *in_flight.entry(claimed.event.orgid.clone()).or_default() += 1;
-            attempts.spawn(Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy)));
+            let org = claimed.event.orgid.clone();
+            attempts.start(org, Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy)));
         }
         claims.next_due
     }
 
-    async fn attempt(
-        self: Arc<Self>,
-        claimed: Claimed,
-        claimed_at: Duration,
-        until: Duration,
-        policy: Arc<Policy>,
-    ) -> OrgId {
+    async fn attempt(self: Arc<Self>, claimed: Claimed, claimed_at: Duration, until: Duration, policy: Arc<Policy>) {
         let org = claimed.event.orgid.clone();
         // A fence protects the journal's rows, not the relay: what could still be under way when
         // somebody else gets the work must not begin.
         if self.clock.monotonic() + policy.timeout >= until {
-            return org;
+            return;
         }
         let handled = match self.routes.handler(&org) {
             Some(handler) => handler.handle(claimed.clone(), policy.timeout).await,
@@ -126,7 +114,6 @@ impl Pump {
         log(&claimed, &handled, verdict);
         let Handled { answered, protection, .. } = handled;
         self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org).await;
-        org
     }
 
     /// Settles, however long the journal takes to be able to.
@@ -158,18 +145,52 @@ fn lease(policy: &Policy) -> Duration {
     policy.timeout * 2 + Duration::from_secs(10)
 }
 
-fn release(in_flight: &mut HashMap<OrgId, usize>, ended: Result<OrgId, tokio::task::JoinError>) {
-    match ended {
-        Ok(org) => {
-            if let Some(count) = in_flight.get_mut(&org) {
-                *count -= 1;
-                if *count == 0 {
-                    in_flight.remove(&org);
-                }
+/// The attempts under way and whose they are.
+#[derive(Default)]
+struct Attempts {
+    tasks: JoinSet<()>,
+    organisations: HashMap<tokio::task::Id, OrgId>,
+    in_flight: HashMap<OrgId, usize>,
+}
+
+impl Attempts {
+    fn start(&mut self, org: OrgId, attempt: impl Future<Output = ()> + Send + 'static) {
+        *self.in_flight.entry(org.clone()).or_default() += 1;
+        self.organisations.insert(self.tasks.spawn(attempt).id(), org);
+    }
+
+    /// Waits until at least one ended, and takes note of all that did; for ever where there is none.
+    async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => self.note(ended),
+            None => std::future::pending().await,
+        }
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.note(ended);
+        }
+    }
+
+    async fn all_ended(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.note(ended);
+        }
+    }
+
+    fn note(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "an attempt panicked; its event is tried again once its lease ran out");
+                error.id()
+            }
+        };
+        let Some(org) = self.organisations.remove(&id) else { return };
+        if let Some(count) = self.in_flight.get_mut(&org) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_flight.remove(&org);
             }
         }
-        // Its slot stays taken until its lease runs out somewhere else; a handler must not panic.
-        Err(error) => tracing::error!(%error, "an attempt panicked"),
     }
 }
 

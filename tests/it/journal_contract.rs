@@ -143,11 +143,13 @@ fn decides_once_and_shows_it<D: Driver>() {
     assert_eq!(shown[0].event.received_at, driver.now());
     assert_eq!((shown[0].was, shown[0].now), (None, Position::In));
 
+    driver.advance(SECOND);
     let again = accept(&*journal, message("A1", "Interview"));
     assert_eq!((again.outcome(), again.event_id()), (Outcome::Duplicate, started.event_id()));
     assert_eq!(again.event_type(), EventType::InterviewStarted, "a duplicate is told the first one's type");
     let shown = all(&*journal, EventFilter::default());
     assert_eq!((shown.len(), shown[0].duplicates, shown[0].last_duplicate_at), (1, 1, Some(driver.now())));
+    assert_eq!(journal.stats().wait().unwrap()[0].last_message_at, Some(driver.now()), "a duplicate is a message");
 
     let ended = accept(&*journal, message("A1", "Offer"));
     assert_eq!(ended.event_type(), EventType::InterviewEnded);

@@ -209,7 +209,7 @@ pub(super) fn stored(row: &Row<'_>, tag: u32) -> rusqlite::Result<Stored> {
     let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?.and_then(Text::new));
     let event = CandidateEvent {
         event_id: EventId::compose(received_at.as_millisecond(), tag, sequence),
-        orgid: parsed(row, 2, str::parse::<OrgId>)?,
+        orgid: organisation(row, 2)?,
         event_type: decoded(row, 12, &EventType::ALL)?,
         candidate_id: parsed(row, 4, CandidateId::new)?,
         job_application_id: parsed(row, 3, ApplicationId::new)?,
@@ -261,6 +261,11 @@ pub(super) fn change(activated: bool) -> Change {
 /// Reads milliseconds since 1970.
 pub(super) fn millisecond(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| invalid(column, error))
+}
+
+/// Reads an organisation's id.
+pub(super) fn organisation(row: &Row<'_>, column: usize) -> rusqlite::Result<OrgId> {
+    parsed(row, column, str::parse::<OrgId>)
 }
 
 fn position_code(position: Position) -> bool {

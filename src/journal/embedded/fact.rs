@@ -13,7 +13,7 @@ use crate::journal::{Settlement, Verdict};
 #[derive(Debug, Clone)]
 pub(super) enum Fact {
     Event(Box<EventFact>),
-    Duplicate { event: u64, at: Timestamp },
+    Duplicate { event: u64, at: Timestamp, org: OrgId },
     Attempt { sequence: u64, event: u64, at: Timestamp },
     Settled(Box<SettledFact>),
 }
@@ -111,8 +111,11 @@ pub(super) fn of_records(
     };
     let range = "sequence > ?1 AND sequence <= ?2";
     collect(&format!("SELECT {EVENT_COLUMNS} FROM event WHERE {range}"), &|row| event(row, identity))?;
-    collect(&format!("SELECT sequence, event, at FROM duplicate WHERE {range}"), &|row| {
-        Ok((row.get(0)?, Fact::Duplicate { event: row.get(1)?, at: millisecond(row, 2)? }))
+    let duplicates = "SELECT d.sequence, d.event, d.at, event.orgid
+         FROM duplicate d JOIN event ON event.sequence = d.event WHERE d.sequence > ?1 AND d.sequence <= ?2";
+    collect(duplicates, &|row| {
+        let org = append::organisation(row, 3)?;
+        Ok((row.get(0)?, Fact::Duplicate { event: row.get(1)?, at: millisecond(row, 2)?, org }))
     })?;
     collect(&format!("SELECT sequence, event, at FROM attempt WHERE {range}"), &|row| {
         let sequence = row.get(0)?;

@@ -282,8 +282,7 @@ pub(super) fn stats(connection: &Connection, waiting: &[Waiting]) -> rusqlite::R
     )?;
     let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
     let rows = statement.query_map([], |row| {
-        let org = row.get::<_, String>(0)?;
-        let org: OrgId = org.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let org = append::organisation(row, 0)?;
         let waits = waiting.iter().find(|waiting| waiting.org == org);
         Ok(OrganisationStats {
             accepted: row.get(1)?,

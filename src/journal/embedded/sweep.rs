@@ -57,7 +57,8 @@ impl Sweep {
         for fact in facts {
             match fact {
                 Fact::Event(event) => sweep.event(event),
-                Fact::Duplicate { event, at } => {
+                Fact::Duplicate { event, at, org } => {
+                    sweep.organisations.entry(org.clone()).or_default().last_message_at = Some(*at);
                     let entry = sweep.duplicates.entry(*event).or_insert((0, *at));
                     *entry = (entry.0 + 1, *at);
                 }

@@ -362,7 +362,8 @@ impl Turn<'_> {
                 if !dry_run {
                     let sequence = self.sequence();
                     append::duplicate(self.journal, sequence, at, event.sequence)?;
-                    self.effects.facts.push(Fact::Duplicate { event: event.sequence, at });
+                    let org = message.incoming.org.clone();
+                    self.effects.facts.push(Fact::Duplicate { event: event.sequence, at, org });
                 }
                 return Ok(Ok(Receipt { event_id, event_type: event.event_type, outcome }));
             }
