@@ -10,3 +10,4 @@ mod journal_contract;
 mod operate;
 mod relay;
 mod tidy;
+mod tls;
