@@ -5,7 +5,7 @@
 //! backup. The index beside it is derived and disposable: deleted, it is made anew at the start.
 //!
 //! - `append` alone knows the durable format.
-//! - `writer` decides and appends, many requests to a commit.
+//! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory; `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
 //! - `read` answers queries, on connections of its own.
@@ -19,6 +19,7 @@ mod read;
 mod schema;
 mod standings;
 mod sweep;
+mod turn;
 mod writer;
 
 use std::ffi::OsString;

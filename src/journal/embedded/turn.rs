@@ -1,0 +1,224 @@
+//! One transaction under way: each command decided and appended, its effects and answers kept until
+//! the commit.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::append::{self, Identity};
+use super::fact::Fact;
+use super::lanes::{Entry, LaneKey, Lanes, Pick};
+use super::standings::Standings;
+use super::writer::{Command, LOOK};
+use crate::domain::{OrgId, Outcome, Source};
+use crate::journal::batch::{Batch, Decided, EventRef, Keyed};
+use crate::journal::{
+    Claimed, Claims, Fence, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Verdict,
+};
+
+/// What a batch will mean once it is committed.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub(super) pushed: Vec<(OrgId, LaneKey, Entry)>,
+    pub(super) claimed: Vec<(Pick, u64, Duration)>,
+    pub(super) settled: Vec<(Fence, Verdict)>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) answers: Vec<Answer>,
+    /// What was taken of whom, for the figures.
+    pub(super) taken_of: Vec<(OrgId, Source, Outcome, u64)>,
+    /// Lanes that this batch claims or settles already.
+    pub(super) taken: HashSet<LaneKey>,
+}
+
+impl Effects {
+    fn count(&mut self, org: OrgId, source: Source, outcome: Outcome) {
+        let same = |of: &&mut (OrgId, Source, Outcome, u64)| of.0 == org && of.1 == source && of.2 == outcome;
+        match self.taken_of.iter_mut().find(same) {
+            Some((.., count)) => *count += 1,
+            None => self.taken_of.push((org, source, outcome, 1)),
+        }
+    }
+}
+
+pub(super) enum Answer {
+    Accepted(Promise<Receipt>, Result<Receipt, Unavailable>),
+    Claimed(Promise<Claims>, Claims),
+    Settled(Promise<Settled>, Settled),
+}
+
+impl Answer {
+    pub(super) fn give(self, failure: Option<&Unavailable>) {
+        fn or<T>(failure: Option<&Unavailable>, result: Result<T, Unavailable>) -> Result<T, Unavailable> {
+            failure.map_or(result, |failure| Err(failure.clone()))
+        }
+        match self {
+            Self::Accepted(promise, result) => promise.keep(or(failure, result)),
+            Self::Claimed(promise, claims) => promise.keep(or(failure, Ok(claims))),
+            Self::Settled(promise, settled) => promise.keep(or(failure, Ok(settled))),
+        }
+    }
+}
+
+/// One transaction under way.
+pub(super) struct Turn<'t> {
+    pub(super) journal: &'t Connection,
+    pub(super) identity: &'t Identity,
+    pub(super) lanes: &'t mut Lanes,
+    pub(super) batch: Batch<'t, Standings>,
+    pub(super) last: u64,
+    pub(super) effects: &'t mut Effects,
+    pub(super) low_disk: Option<Unavailable>,
+    pub(super) now: Duration,
+}
+
+impl Turn<'_> {
+    pub(super) fn take(&mut self, command: Command) -> rusqlite::Result<()> {
+        match command {
+            Command::Accept(message, promise) => {
+                let (org, source) = (message.incoming.org.clone(), message.incoming.source);
+                let (result, failed) = split(self.accept(*message), Err(Unavailable::Stopped));
+                if let Ok(receipt) = &result {
+                    self.effects.count(org, source, receipt.outcome);
+                }
+                self.effects.answers.push(Answer::Accepted(promise, result));
+                failed
+            }
+            Command::Claim(quota, lease, promise) => {
+                let (claims, failed) = split(self.claim(&quota, lease), Claims::default());
+                self.effects.answers.push(Answer::Claimed(promise, claims));
+                failed
+            }
+            Command::Settle(settlement, promise) => {
+                let (settled, failed) = split(self.settle(&settlement), Settled::Stale);
+                self.effects.answers.push(Answer::Settled(promise, settled));
+                failed
+            }
+            Command::Close => Ok(()),
+        }
+    }
+
+    fn sequence(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn accept(&mut self, message: Keyed) -> rusqlite::Result<Result<Receipt, Unavailable>> {
+        let at = self.batch.at();
+        let dry_run = message.incoming.dry_run;
+        let new = match self.batch.decide(&message)? {
+            Decided::New(new) => new,
+            Decided::Duplicate(event) => {
+                let event_id = Some(self.identity.event_id(&event));
+                let outcome = if dry_run { Outcome::DryRun } else { Outcome::Duplicate };
+                if !dry_run {
+                    let sequence = self.sequence();
+                    append::duplicate(self.journal, sequence, at, event.sequence)?;
+                    let org = message.incoming.org.clone();
+                    self.effects.facts.push(Fact::Duplicate { event: event.sequence, at, org });
+                }
+                return Ok(Ok(Receipt { event_id, event_type: event.event_type, outcome }));
+            }
+        };
+        if dry_run {
+            return Ok(Ok(Receipt { event_id: None, event_type: new.event_type, outcome: Outcome::DryRun }));
+        }
+        if let Some(refused) = self.refused(&message, new.deliver) {
+            return Ok(Err(refused));
+        }
+        let sequence = self.sequence();
+        append::event(self.journal, sequence, at, &message, &new)?;
+        self.batch.learn(&message, &new, sequence);
+        if new.deliver {
+            let entry = Entry { sequence, received_at: at, attempts: 0, first_attempt: None };
+            let lane = (message.application, LaneKind::Delivery);
+            self.effects.pushed.push((message.incoming.org.clone(), lane, entry));
+        }
+        self.effects.facts.push(Fact::of_event(sequence, at, message, &new, self.identity));
+        let event = EventRef { sequence, received_at: at, event_type: new.event_type };
+        let event_id = Some(self.identity.event_id(&event));
+        Ok(Ok(Receipt { event_id, event_type: new.event_type, outcome: new.outcome }))
+    }
+
+    fn refused(&self, message: &Keyed, deliver: bool) -> Option<Unavailable> {
+        if self.low_disk.is_some() {
+            return self.low_disk.clone();
+        }
+        let incoming = &message.incoming;
+        if !deliver || incoming.pending_limit == 0 {
+            return None;
+        }
+        let pushed = self.effects.pushed.iter().filter(|(org, ..)| *org == incoming.org).count() as u64;
+        let pending = self.lanes.pending(&incoming.org) + pushed;
+        (pending >= incoming.pending_limit).then_some(Unavailable::Backlog { pending })
+    }
+
+    fn claim(&mut self, quota: &Quota, lease: Duration) -> rusqlite::Result<Claims> {
+        let mut claims = Claims::default();
+        // Nothing is handed out whose result could not be recorded.
+        if self.low_disk.is_some() {
+            claims.next_due = Some(LOOK);
+            return Ok(claims);
+        }
+        for pick in self.lanes.pick(quota, self.now, &self.effects.taken) {
+            let stored = append::read(self.journal, pick.entry.sequence, self.identity.tag)?;
+            let Some(stored) = stored else { continue };
+            let attempt = self.sequence();
+            let at = self.batch.at();
+            append::attempt(self.journal, attempt, at, pick.entry.sequence, pick.lane.1)?;
+            let event = pick.entry.sequence;
+            self.effects.facts.push(Fact::Attempt { sequence: attempt, event, at });
+            claims.claimed.push(Claimed {
+                idempotency_key: stored.event.event_id.to_string(),
+                fence: Fence { event, attempt },
+                attempt: pick.entry.attempts + 1,
+                since_first: pick.entry.first_attempt.map_or(Duration::ZERO, |first| since(at, first)),
+                age: since(at, stored.event.received_at),
+                trace: stored.trace,
+                event: stored.event,
+            });
+            self.effects.taken.insert(pick.lane);
+            self.effects.claimed.push((pick, attempt, self.now + lease));
+        }
+        claims.next_due = self.lanes.next_due(quota, self.now);
+        Ok(claims)
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
+        let at = self.batch.at();
+        let Some((org, lane)) = self.lanes.held(settlement.fence).map(|(org, lane)| (org.clone(), lane)) else {
+            return Ok(Settled::Stale);
+        };
+        let repeated = self.effects.settled.iter().any(|(fence, _)| *fence == settlement.fence);
+        let taken_over = self.effects.taken.contains(&lane);
+        if repeated || taken_over {
+            return Ok(Settled::Stale);
+        }
+        let event_time = match settlement.protection {
+            None => at,
+            Some(_) => append::read(self.journal, settlement.fence.event, self.identity.tag)?
+                .map_or(at, |stored| stored.event.timestamp),
+        };
+        let sequence = self.sequence();
+        append::settlement(self.journal, sequence, at, settlement)?;
+        self.effects.facts.push(Fact::of_settlement(sequence, at, settlement, org, lane.0, event_time));
+        self.effects.settled.push((settlement.fence, settlement.verdict));
+        // Its next event may be claimed only once this is committed.
+        self.effects.taken.insert(lane);
+        Ok(Settled::Applied)
+    }
+}
+
+/// The value to answer with, and whether the batch goes on. Where it does not, all its answers are
+/// replaced by the failure.
+fn split<T>(result: rusqlite::Result<T>, otherwise: T) -> (T, rusqlite::Result<()>) {
+    match result {
+        Ok(value) => (value, Ok(())),
+        Err(error) => (otherwise, Err(error)),
+    }
+}
+
+fn since(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
+}
