@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod bridge;
+mod commands;
 mod delivery;
 mod endpoint;
 mod fixtures;

@@ -86,3 +86,21 @@ fn the_demo_comes_out_as_expected_in_80_columns() {
     assert!(!shown.contains('\x1b'), "colours are for terminals");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
+
+#[tokio::test]
+async fn a_disk_that_is_too_slow_is_a_503_and_the_repeat_a_duplicate() {
+    let home = Home::new(&format!("[limits]\nanswer_seconds = 0.3\n{ONE}"));
+    let bridge = home.start();
+    bridge.change("one", "A0", "Interview").await;
+    // Somebody else holds the journal's write lock: a commit waits for it.
+    let other = rusqlite::Connection::open(home.path("journal.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = bridge.post("one", "application/xml", bare("A1", "Interview")).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(element(&answer.text().await.unwrap(), "Code"), "unavailable");
+    other.execute_batch("ROLLBACK").unwrap();
+    let repeat = bridge.change("one", "A1", "Interview").await;
+    assert_eq!(element(&repeat, "Outcome"), "Duplicate", "the commit followed");
+    assert_eq!(bridge.events("job_application_id=A1").await.len(), 1);
+}
