@@ -85,7 +85,8 @@ fn the_starter_starts_once_its_secrets_are_set() {
     let output = child.stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut first).unwrap();
     child.kill().unwrap();
-    assert!(first.starts_with("public http"), "{first}{}", said_by(child).err);
+    let ended = child.wait_with_output().unwrap();
+    assert!(first.starts_with("public http"), "{first}{}", String::from_utf8_lossy(&ended.stderr));
 }
 
 #[tokio::test]
