@@ -9,6 +9,7 @@ mod endpoint;
 mod fixtures;
 mod journal_contract;
 mod operate;
+mod readme;
 mod relay;
 mod tidy;
 mod tls;

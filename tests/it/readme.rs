@@ -1,0 +1,111 @@
+//! The README says what is true: its configurations load, its commands exist, its tests are there.
+
+use std::fs;
+use std::path::Path;
+
+use imper_bridge::config::{Environment, Settings};
+
+use crate::bridge::command;
+
+const README: &str = include_str!("../../README.md");
+
+/// The fenced blocks of one language, without their fences.
+fn blocks(language: &str) -> Vec<String> {
+    let opening = format!("```{language}");
+    let mut blocks = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == opening {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
+            blocks.push(block.join("\n"));
+        }
+    }
+    blocks
+}
+
+/// The texts in quotes that directly follow `before`.
+fn quoted<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
+    let before = format!("{before} = \"");
+    text.split(before.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn every_configuration_loads() {
+    let configurations = blocks("toml");
+    assert!(configurations.len() >= 2, "the fences were not found");
+    for text in configurations {
+        let folder = tempfile::tempdir().unwrap();
+        for name in quoted(&text, "file") {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "a-secret\n").unwrap();
+        }
+        let environment = Environment::from_iter(quoted(&text, "env").into_iter().map(|name| (name, "a-secret")));
+        let loaded = Settings::from_toml("README.md", &text, folder.path(), &environment);
+        let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}\n{text}"));
+        assert!(loaded.warnings.is_empty(), "{:?}\n{text}", loaded.warnings);
+        let idle = loaded.settings.without_effect();
+        assert!(idle.is_empty(), "a newcomer is shown keys without effect: {idle:?}");
+    }
+}
+
+/// What follows the program's name wherever a shell block calls it, up to the end of that command.
+fn invocations() -> Vec<Vec<String>> {
+    let mut invocations = Vec::new();
+    for block in blocks("sh") {
+        for line in block.replace("\\\n", " ").lines() {
+            let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+            let call = match words.first() {
+                Some(&"imper-bridge") => Some(&words[1..]),
+                Some(&"cargo") => words.iter().position(|word| *word == "--").map(|at| &words[at + 1..]),
+                _ => None,
+            };
+            invocations.extend(call.map(|words| words.iter().map(|word| (*word).to_owned()).collect()));
+        }
+    }
+    invocations
+}
+
+#[test]
+fn every_command_and_option_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let invocations = invocations();
+    assert!(invocations.len() >= 8, "the commands were not found: {invocations:?}");
+    for words in invocations {
+        let (subcommand, arguments) = words.split_first().expect("a subcommand");
+        let output = command(folder.path()).args(["help", subcommand.as_str()]).output().unwrap();
+        assert!(output.status.success(), "{subcommand}: {}", String::from_utf8_lossy(&output.stderr));
+        let help = String::from_utf8(output.stdout).unwrap();
+        for option in arguments.iter().filter(|word| word.starts_with("--")) {
+            let known = help.split_whitespace().any(|word| word.trim_end_matches(',') == option.as_str());
+            assert!(known, "{subcommand} does not take {option}:\n{help}");
+        }
+    }
+}
+
+#[test]
+fn every_guarantee_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let files = fs::read_dir(root).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let tests: String = files.collect();
+    let section = README.split("### Guarantees").nth(1).expect("the section").split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() >= 10, "the table was not found: {rows:?}");
+    for row in rows {
+        let cell = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test proves this: {row}");
+        for name in names {
+            let there = tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}<"));
+            assert!(there, "there is no test {name}");
+        }
+    }
+}
+
+#[test]
+fn every_fault_code_is_explained() {
+    for code in imper_bridge::refusal::Code::ALL {
+        let word = format!("`{}`", code.as_str());
+        assert!(README.contains(&word), "the table of faults leaves {word} out");
+    }
+}
