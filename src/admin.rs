@@ -11,6 +11,7 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::journal::{Health, Journal};
@@ -26,7 +27,7 @@ pub struct Admin {
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Who may use the API.
-    pub tokens: Tokens,
+    pub tokens: ArcSwap<Tokens>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }

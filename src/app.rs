@@ -69,8 +69,10 @@ pub struct Running {
     routing: Arc<Routing>,
     policy: Arc<ArcSwap<Policy>>,
     journal: Arc<Embedded>,
+    admin_state: Arc<Admin>,
     stop: watch::Sender<bool>,
-    pump: JoinHandle<()>,
+    pump: Arc<Pump>,
+    pumping: JoinHandle<()>,
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
 }
 
@@ -116,13 +118,16 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let limits = net::Limits::new(settings.limits.request);
     let routes = public::routes(public);
     let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
-    let admin = Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
-    let admin_server = serve_admin(listeners.1, admin)?;
+    let tokens = ArcSwap::from_pointee(tokens);
+    let admin_state =
+        Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
+    let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
     let (stop, stopping) = watch::channel(false);
     let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
-    let pump = tokio::spawn(Arc::new(pump).run(stopping, ATTEMPTS_GRACE));
+    let pump = Arc::new(pump);
+    let pumping = tokio::spawn(Arc::clone(&pump).run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
     Ok(Running {
         public: public_address,
@@ -134,8 +139,10 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         routing,
         policy,
         journal,
+        admin_state,
         stop,
         pump,
+        pumping,
         servers,
     })
 }
@@ -178,6 +185,13 @@ impl Running {
                 return;
             }
         };
+        let tokens = match tokens(&loaded.settings) {
+            Ok((tokens, _)) => tokens,
+            Err(error) => {
+                tracing::error!(%error, "the configuration is not usable; the old one stays in force");
+                return;
+            }
+        };
         announce(&loaded);
         let new = loaded.settings;
         for (key, changed) in [
@@ -194,6 +208,8 @@ impl Running {
         self.routing.replace(table);
         self.organisations.replace(Directory::of(&new));
         self.policy.store(Arc::new(policy(&new)));
+        self.admin_state.tokens.store(Arc::new(tokens));
+        self.pump.nudge();
         tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
     }
 
@@ -213,7 +229,7 @@ impl Running {
             public.stop(true).await;
             let _ = public_task.await;
         };
-        let (_, pumped) = tokio::join!(requests, self.pump);
+        let (_, pumped) = tokio::join!(requests, self.pumping);
         if let Err(error) = pumped {
             tracing::error!(%error, "the delivery ended badly");
         }

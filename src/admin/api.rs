@@ -24,14 +24,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// Whoever has no token is not told what there is.
 async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem {
-    match admin.tokens.verify(&request) {
+    match admin.tokens.load().verify(&request) {
         Ok(_) => Problem::not_found(format!("There is nothing at {} {}.", request.method(), request.path())),
         Err(problem) => problem,
     }
 }
 
 async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
-    let token = admin.tokens.verify(&request)?;
+    let token = admin.tokens.load().verify(&request)?;
     let known =
         ["orgid", "event_type", "state", "job_application_id", "candidate_id", "since", "until", "limit", "cursor"];
     let parameters = Parameters::of(&request, &known)?;
@@ -53,7 +53,7 @@ async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>,
 }
 
 async fn event(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
-    let token = admin.tokens.verify(&request)?;
+    let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let parsed = id.parse::<EventId>();
     let parsed = parsed.map_err(|error| Problem::bad_parameter("event_id", format!("'{id}' {error}.")))?;
@@ -64,7 +64,7 @@ async fn event(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Re
 }
 
 async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
-    let token = admin.tokens.verify(&request)?;
+    let token = admin.tokens.load().verify(&request)?;
     let parameters = Parameters::of(&request, &["orgid", "active", "limit", "cursor"])?;
     let filter = ProtectionFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?),
@@ -75,7 +75,7 @@ async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Va
 }
 
 async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
-    let token = admin.tokens.verify(&request)?;
+    let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let now = admin.clock.now();
     let stats = admin.journal.stats().await?;

@@ -49,7 +49,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When it carries none, or one that is not known.
-    pub fn verify(&self, request: &HttpRequest) -> Result<&Token, Problem> {
+    pub fn verify(&self, request: &HttpRequest) -> Result<Token, Problem> {
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let credential = header.and_then(|header| header.split_once(' '));
         let bearer = credential.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -57,7 +57,7 @@ impl Tokens {
         // Every token is compared, so that the time tells nothing about which one came near.
         let equal = |token: &&Token| bool::from(token.secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()));
         let found = self.0.iter().filter(equal).fold(None, |_, token| Some(token));
-        found.ok_or_else(Problem::unauthorized)
+        found.cloned().ok_or_else(Problem::unauthorized)
     }
 }
 

@@ -82,7 +82,7 @@ async fn journey(options: &Options) -> anyhow::Result<ExitCode> {
             "The bridge stays up; press Ctrl-C to end it.\n  endpoint  {}soap/demo\n  admin     {admin}\n  events    curl -H 'Authorization: Bearer {token}' {admin}api/v1/events",
             running.public_url()
         )?;
-        tokio::signal::ctrl_c().await?;
+        super::until_told_to_stop().await?;
     }
     running.drain().await;
     Ok(ExitCode::from(if wrong == 0 { 0 } else { FAILED }))

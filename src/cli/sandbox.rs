@@ -9,8 +9,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 pub use answers::{Answer, Answers, BadScript, Script};
 pub use server::{Received, Sandbox};
 
@@ -40,14 +38,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let sandbox = Sandbox::watched(options.listen, answers, 0, show)?;
     writeln!(io::stdout(), "listening {}", sandbox.url())?;
-    super::runtime()?.block_on(async {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        io::Result::Ok(())
-    })?;
+    super::runtime()?.block_on(super::until_told_to_stop())?;
     sandbox.stop();
     Ok(ExitCode::SUCCESS)
 }

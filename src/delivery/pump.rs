@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::{Handled, Outcome, Policy, Routes, share, verdict};
@@ -35,6 +35,7 @@ pub struct Pump {
     observer: Arc<dyn Observer>,
     /// Attempts whose result the journal could not record yet: while there are any, nothing is sent.
     unrecorded: AtomicUsize,
+    nudged: Notify,
 }
 
 impl Pump {
@@ -46,7 +47,12 @@ impl Pump {
         policy: Arc<ArcSwap<Policy>>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { journal, routes, clock, policy, observer, unrecorded: AtomicUsize::new(0) }
+        Self { journal, routes, clock, policy, observer, unrecorded: AtomicUsize::new(0), nudged: Notify::new() }
+    }
+
+    /// Looks for work at once: the routes or the policy changed.
+    pub fn nudge(&self) {
+        self.nudged.notify_one();
     }
 
     /// Runs until `stop` turns true, then lets attempts under way finish for at most `grace`;
@@ -61,6 +67,7 @@ impl Pump {
                 _ = stop.changed() => {}
                 Ok(()) = wake.changed() => {}
                 () = attempts.ended() => {}
+                () = self.nudged.notified() => {}
                 () = self.clock.sleep(next_due.unwrap_or(LONGEST_SLEEP)) => {}
             }
         }

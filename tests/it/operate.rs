@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bridge::{Home, PATIENCE, bare, element};
+use crate::relay::Relay;
 
 const ONE: &str = "[org.one]\nauth.none = true\nhandler = \"in_process\"\n";
 const TWO: &str = "[org.two]\nauth.bearer = \"second\"\nhandler = \"in_process\"\n";
@@ -38,12 +39,59 @@ async fn sighup_swaps_organisations_and_a_bad_file_changes_nothing() {
     assert_eq!(bridge.events("orgid=one").await.len(), 1, "the records of a removed organisation stay");
 }
 
+/// An organisation that was removed comes back: its events are delivered then, and not some time later.
+#[tokio::test]
+async fn a_reload_wakes_what_waited_and_takes_new_tokens() {
+    let relay = Relay::start();
+    let two = format!(
+        "[org.two]\nauth.none = true\n[org.two.relay]\nurl = \"{}/x\"\napi_key = \"k\"\n\
+         [delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.01\n",
+        relay.url()
+    );
+    let home = Home::new(&two);
+    relay.answer("503");
+    let bridge = home.start();
+    bridge.change("two", "A1", "Interview").await;
+    relay.wait_for(1).await;
+    home.configure(ONE);
+    let begun = Instant::now();
+    let reloaded = async |times: usize| {
+        bridge.signal("HUP");
+        while home.log().matches("was reloaded").count() < times {
+            assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    reloaded(1).await;
+    relay.answer("200");
+    assert_eq!(bridge.events("state=pending").await.len(), 1, "it waits until its organisation returns");
+    home.configure(&two);
+    let text = std::fs::read_to_string(home.path("bridge.toml")).unwrap();
+    std::fs::write(home.path("bridge.toml"), text.replace(crate::bridge::TOKEN, "another-token-for-the-admin"))
+        .unwrap();
+    reloaded(2).await;
+    let path = "/api/v1/events?state=delivered";
+    while !bridge.admin_get(path, "another-token-for-the-admin").await.text().await.unwrap().contains("A1") {
+        // Far below the pump's longest sleep, which only a wake-up ends.
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bridge.admin_get(path, crate::bridge::TOKEN).await.status(), 401, "the old token is void");
+}
+
 #[tokio::test]
 async fn sigterm_ends_with_success_and_everything_kept() {
     let home = Home::new(ONE);
     let bridge = home.start();
     let answer = bridge.change("one", "A1", "Interview").await;
     assert!(bridge.terminate().success());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(home.path("journal.db")).unwrap().permissions());
+    assert_eq!(mode & 0o077, 0, "the journal is its owner's only");
+    std::fs::copy(home.path("journal.db"), home.path("copy.db")).unwrap();
+    let copy = rusqlite::Connection::open(home.path("copy.db")).unwrap();
+    let kept: u32 = copy.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 1, "the file alone is the whole journal");
     let bridge = home.start();
     let again = bridge.change("one", "A1", "Interview").await;
     assert_eq!((element(&again, "Outcome"), element(&again, "Event_ID")), ("Duplicate", element(&answer, "Event_ID")));

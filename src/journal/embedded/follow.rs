@@ -222,4 +222,6 @@ pub(super) fn run(mut index: Connection, progress: &Progress) {
         }
         progress.advance(upto);
     }
+    // The index is disposable: what stays in its log is read back from there.
+    let _ = schema::checkpoint(&index);
 }

@@ -1,5 +1,7 @@
 //! Opening a store file: pragmas, read back, and numbered schema files.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +70,7 @@ pub(super) enum Synchronous {
 
 /// Opens or makes a store file in WAL mode and brings its schema up to date.
 pub(super) fn open(path: &Path, synchronous: Synchronous, migrations: &[&str]) -> Result<Connection, OpenError> {
+    create_private(path)?;
     let mut connection = Connection::open(path).map_err(sqlite(path))?;
     configure(&connection, path, synchronous)?;
     migrate(&mut connection, path, migrations)?;
@@ -80,6 +83,23 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     connection.busy_timeout(Duration::from_secs(5)).map_err(sqlite(path))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Who may read the journal knows who applied where: a new file is its owner's only. SQLite gives
+/// the files beside it the same mode.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    let created = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    match created {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Io { path: path.display().to_string(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Moves everything from the write-ahead log into the file itself.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 fn configure(connection: &Connection, path: &Path, synchronous: Synchronous) -> Result<(), OpenError> {

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::append::{self, Identity};
 use super::follow::Progress;
 use super::lanes::Lanes;
+use super::schema;
 use super::standings::Standings;
 use super::turn::{Effects, Turn};
 use crate::clock::Clock;
@@ -96,6 +97,10 @@ impl Writer {
                 self.turn(batch);
             }
             if closing.is_some() {
+                // The file alone is then the whole journal, for whoever copies it.
+                if let Err(error) = schema::checkpoint(&self.journal) {
+                    tracing::warn!(%error, "the journal's write-ahead log stays beside it");
+                }
                 return;
             }
         }
