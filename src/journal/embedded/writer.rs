@@ -254,8 +254,9 @@ impl Writer {
 
     fn commit_effects(&mut self, mut effects: Effects, at: Timestamp, last: u64) {
         let now = self.clock.monotonic();
+        // A turn that wrote nothing says nothing about the disk.
+        self.failing &= last == self.last;
         self.last = last;
-        self.failing = false;
         self.progress.push(&mut effects.facts, last);
         let woken = !effects.pushed.is_empty() || !effects.settled.is_empty();
         for (org, lane, entry) in effects.pushed {
@@ -271,7 +272,9 @@ impl Writer {
         for (org, source, outcome, count) in &effects.taken_of {
             self.options.observer.taken(org, *source, *outcome, *count);
         }
-        self.show(self.low_disk().map_or(Health::Ready, Health::NotReady));
+        if !self.failing {
+            self.show(self.low_disk().map_or(Health::Ready, Health::NotReady));
+        }
         effects.answers.into_iter().for_each(|answer| answer.give(None));
         if woken {
             self.shown.wake.send_modify(|level| *level += 1);
