@@ -48,9 +48,15 @@ async fn serve(origin: Origin) -> anyhow::Result<ExitCode> {
 }
 
 /// Logs to standard error: `info` and above of the bridge, warnings of what it is built on, unless
-/// `RUST_LOG` says otherwise; coloured on a terminal only.
+/// `RUST_LOG` says otherwise; coloured on a terminal only. A line that cannot be written, as on a
+/// full disk, is lost: complaining of it on standard error would panic in whatever logged it.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,imper_bridge=info"));
     let terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal)
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .init();
 }
