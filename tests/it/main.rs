@@ -5,6 +5,7 @@
 mod bridge;
 mod delivery;
 mod endpoint;
+mod faults_disk;
 mod fixtures;
 mod journal_contract;
 mod operate;
