@@ -1,5 +1,7 @@
 //! The real binary, started on ports of its own in a folder of its own, and spoken to over HTTP.
 
+use std::any::Any;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,15 +17,35 @@ pub(crate) const TOKEN: &str = "an-admin-token-of-the-tests";
 
 /// A folder with a configuration and a journal, in which bridges are started one after the other.
 pub(crate) struct Home {
+    /// What is undone before the folder is removed, such as a mount.
+    _guard: Option<Box<dyn Any>>,
     folder: tempfile::TempDir,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Home {
     /// A home whose configuration has these organisations (and other sections) in it.
     pub(crate) fn new(sections: &str) -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let home = Self { _guard: None, folder: tempfile::tempdir().unwrap(), variables: Vec::new() };
         home.configure(sections);
         home
+    }
+
+    /// A home in a folder that `guard` has prepared and gives back when it is dropped.
+    pub(crate) fn prepared(folder: tempfile::TempDir, guard: Box<dyn Any>, sections: &str) -> Self {
+        let home = Self { _guard: Some(guard), folder, variables: Vec::new() };
+        home.configure(sections);
+        home
+    }
+
+    /// Gives the bridges that are started from now on a variable of the environment.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.unset(name);
+        self.variables.push((name, value.into()));
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.retain(|(each, _)| *each != name);
     }
 
     /// Replaces the configuration; what runs does not notice until it is told.
@@ -42,9 +64,15 @@ impl Home {
 
     /// Starts the bridge and waits until it has said where it listens.
     pub(crate) fn start(&self) -> Bridge {
+        self.started_by(command(self.folder.path()))
+    }
+
+    /// Starts the bridge by a command that ends in being the binary.
+    pub(crate) fn started_by(&self, mut command: Command) -> Bridge {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let mut child = command(self.folder.path())
+        let mut child = command
             .args(["serve", "--config", "bridge.toml"])
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -152,6 +180,10 @@ impl Bridge {
         }
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
@@ -164,14 +196,19 @@ impl Bridge {
     }
 
     /// SIGTERM, and how the process ended.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
         self.signal("TERM");
+        self.ended(Duration::from_secs(30))
+    }
+
+    /// Waits until the process has ended, and how it did.
+    pub(crate) fn ended(mut self, within: Duration) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "the bridge must end within 30 s");
+            assert!(begun.elapsed() < within, "the bridge must end within {within:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -6,6 +6,7 @@ mod bridge;
 mod commands;
 mod delivery;
 mod endpoint;
+mod faults_disk;
 mod fixtures;
 mod journal_contract;
 mod operate;
