@@ -8,6 +8,7 @@ mod endpoint;
 mod faults_disk;
 mod fixtures;
 mod journal_contract;
+mod model;
 mod operate;
 mod relay;
 mod tidy;
