@@ -83,7 +83,8 @@ impl Embedded {
         let (journal, identity) = append::open(path)?;
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
         let (index, progress) = follow::open(&index_path, &journal, &identity, last)?;
-        let lanes = load_lanes(&index, &journal, &identity, &*clock).map_err(schema::sqlite(&index_path))?;
+        let lanes =
+            load_lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
         let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
         let standings = Standings::load(journal_reader, index_reader, identity, Arc::clone(&progress))
             .map_err(schema::sqlite(&index_path))?;
@@ -285,14 +286,17 @@ fn readers(path: &Path, index: &Path, asked: mpsc::Receiver<Query>) -> Result<Ve
     (0..READERS).map(reader).collect()
 }
 
-/// The lanes as the index left them. What was in flight when the process ended is due at once.
+/// The lanes as the index left them. What was in flight when the process ended, or was never tried,
+/// is due at once; a retry waits what is left of its time. Both are measured from the latest recorded
+/// time at least, so that a wall clock that was put back delays nothing beyond a retry's own wait.
 fn load_lanes(
     index: &Connection,
     journal: &Connection,
     identity: &Identity,
+    latest: Timestamp,
     clock: &dyn Clock,
 ) -> rusqlite::Result<Lanes> {
-    let (now, elapsed) = (clock.now(), clock.monotonic());
+    let (now, elapsed) = (clock.now().max(latest), clock.monotonic());
     let mut lanes = Lanes::default();
     let mut statement =
         index.prepare("SELECT event, attempts, first_attempt_at, due_at FROM open WHERE dead = 0 ORDER BY event")?;

@@ -9,6 +9,7 @@ mod endpoint;
 mod faults_disk;
 mod fixtures;
 mod journal_contract;
+mod model;
 mod operate;
 mod readme;
 mod relay;

@@ -61,18 +61,17 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("UPDATE journal SET probed = probed + 1")?.execute([]).map(drop)
 }
 
-/// The number of the last record, and when the last event was received.
+/// The number of the last record, and the latest time that was recorded.
 pub(super) fn end(connection: &Connection) -> rusqlite::Result<(u64, Timestamp)> {
-    let last = connection.query_row(
-        "SELECT max(ifnull((SELECT max(sequence) FROM event), 0), ifnull((SELECT max(sequence) FROM duplicate), 0),
-                    ifnull((SELECT max(sequence) FROM attempt), 0), ifnull((SELECT max(sequence) FROM settlement), 0))",
-        [],
-        |row| row.get(0),
-    )?;
-    let received = connection
-        .query_row("SELECT received_at FROM event ORDER BY sequence DESC LIMIT 1", [], |row| millisecond(row, 0))
-        .optional()?;
-    Ok((last, received.unwrap_or(Timestamp::UNIX_EPOCH)))
+    let (mut last, mut latest) = (0, Timestamp::UNIX_EPOCH);
+    for (table, time) in [("event", "received_at"), ("duplicate", "at"), ("attempt", "at"), ("settlement", "at")] {
+        let sql = format!("SELECT sequence, {time} FROM {table} ORDER BY sequence DESC LIMIT 1");
+        let end = connection.query_row(&sql, [], |row| Ok((row.get::<_, u64>(0)?, millisecond(row, 1)?))).optional()?;
+        if let Some((sequence, at)) = end {
+            (last, latest) = (last.max(sequence), latest.max(at));
+        }
+    }
+    Ok((last, latest))
 }
 
 /// Appends an event.

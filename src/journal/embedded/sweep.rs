@@ -244,7 +244,8 @@ impl OpenRow {
             }
             (Some(row), Step::Attempted { at }) => {
                 let first_attempt_at = row.first_attempt_at.or(Some(at.as_millisecond()));
-                Some(Self { attempts: row.attempts + 1, first_attempt_at, ..row })
+                // Should this attempt never be settled, the next one is due at once.
+                Some(Self { attempts: row.attempts + 1, first_attempt_at, due_at: at.as_millisecond(), ..row })
             }
             (Some(row), Step::Ended(End::Retry { due_at })) => Some(Self { due_at: due_at.as_millisecond(), ..row }),
             (Some(row), Step::Ended(End::Dead)) => Some(Self { dead: true, ..row }),

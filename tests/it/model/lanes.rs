@@ -1,0 +1,116 @@
+//! What may and what must be claimed, and which settlements count.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use imper_bridge::journal::{DeliveryState, Verdict};
+
+type Key = (&'static str, &'static str);
+
+/// When something is due: not before the first, certainly at the second.
+type Due = (Duration, Duration);
+
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<usize>,
+    due: Due,
+    /// The claim that holds the head, until somebody else gets it.
+    claim: Option<usize>,
+    /// How long the head was to wait after a failure.
+    retry: Option<Duration>,
+}
+
+#[derive(Default)]
+pub(super) struct Lanes {
+    lanes: HashMap<Key, Lane>,
+    held: HashMap<&'static str, Due>,
+    attempts: HashMap<usize, u32>,
+    delivered: HashSet<usize>,
+    dead: HashSet<usize>,
+    jumped: bool,
+}
+
+impl Lanes {
+    pub(super) fn push(&mut self, key: Key, event: usize, now: Duration) {
+        let lane = self.lanes.entry(key).or_default();
+        if lane.waiting.is_empty() {
+            lane.due = (now, now);
+        }
+        lane.waiting.push_back(event);
+    }
+
+    /// The events that a claim must find.
+    pub(super) fn certainly_due(&self, now: Duration) -> Vec<usize> {
+        let held = |org| self.held.get(org).is_some_and(|(_, until)| *until > now);
+        let due = self.lanes.iter().filter(|((org, _), lane)| lane.due.1 <= now && !held(*org));
+        due.filter_map(|(_, lane)| lane.waiting.front().copied()).collect()
+    }
+
+    /// The journal handed out this event; how many attempts of it there must have been.
+    pub(super) fn claim(&mut self, key: Key, event: usize, now: Duration, until: Duration, claim: usize) -> u32 {
+        let held = self.held.get(key.0).is_some_and(|(from, _)| *from > now);
+        assert!(!held, "{key:?} was claimed while its organisation waits");
+        let lane = self.lanes.get_mut(&key).expect("a lane");
+        assert_eq!(lane.waiting.front(), Some(&event), "{key:?}: only the oldest unsettled event is claimed");
+        assert!(lane.due.0 <= now, "{key:?} was claimed before it was due");
+        (lane.due, lane.claim, lane.retry) = ((until, until), Some(claim), None);
+        let attempts = self.attempts.entry(event).or_default();
+        *attempts += 1;
+        *attempts
+    }
+
+    /// Whether the settlement counts, and if so, does what it says.
+    pub(super) fn settle(&mut self, key: Key, claim: usize, verdict: Verdict, now: Duration) -> bool {
+        let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.claim == Some(claim)) else { return false };
+        lane.claim = None;
+        let Verdict::Retry { after, hold_organisation } = verdict else {
+            let event = lane.waiting.pop_front().expect("a claimed head");
+            let done = if verdict == Verdict::Dead { &mut self.dead } else { &mut self.delivered };
+            assert!(done.insert(event), "an event is settled for good once");
+            lane.due = (now, now);
+            return true;
+        };
+        let due = now + after;
+        (lane.due, lane.retry) = ((due, due), Some(after));
+        if hold_organisation {
+            let held = self.held.entry(key.0).or_default();
+            *held = (held.0.max(due), held.1.max(due));
+        }
+        true
+    }
+
+    /// From now on the wall clock says nothing about how much time has passed.
+    pub(super) fn wall_jumped(&mut self) {
+        self.jumped = true;
+    }
+
+    /// The process died: what it had claimed is due at once, and what waits does so by the wall clock.
+    pub(super) fn reopened(&mut self, now: Duration) {
+        for lane in self.lanes.values_mut() {
+            lane.claim = None;
+            lane.due = match lane.retry {
+                None => (now, now),
+                Some(after) if self.jumped => (now, now + after),
+                Some(_) => (lane.due.0.max(now), lane.due.1.max(now)),
+            };
+        }
+        // Whether an organisation still waits for its relay then is not promised.
+        for held in self.held.values_mut() {
+            held.0 = now;
+        }
+    }
+
+    pub(super) fn attempts(&self, event: usize) -> u32 {
+        self.attempts.get(&event).copied().unwrap_or(0)
+    }
+
+    pub(super) fn state(&self, event: usize) -> DeliveryState {
+        if self.delivered.contains(&event) {
+            DeliveryState::Delivered
+        } else if self.dead.contains(&event) {
+            DeliveryState::Dead
+        } else {
+            DeliveryState::Pending
+        }
+    }
+}
