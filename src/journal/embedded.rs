@@ -69,7 +69,7 @@ pub struct Embedded {
     /// The writer, the readers, the follower: the order in which they end.
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held for as long as the journal is open.
-    _lock: File,
+    lock: File,
 }
 
 impl Embedded {
@@ -118,7 +118,7 @@ impl Embedded {
         let following = Arc::clone(&progress);
         threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, &following)))?);
         let (queries, threads) = (Mutex::new(Some(queries)), Mutex::new(threads));
-        Ok(Self { commands, queries, identity, progress, shown, threads, _lock: lock })
+        Ok(Self { commands, queries, identity, progress, shown, threads, lock })
     }
 
     fn query<T: Send + 'static>(
@@ -229,6 +229,8 @@ impl Upkeep for Embedded {
         // Only now: readers may still wait for what the writer wrote last.
         self.progress.close();
         follower.map(JoinHandle::join);
+        // Closing the file would not do: a child that is being started holds it until it runs its own program.
+        let _ = self.lock.unlock();
     }
 }
 
