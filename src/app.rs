@@ -17,6 +17,7 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
+use crate::auth::Nonces;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Environment, Loaded, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
@@ -113,6 +114,8 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
         public_url: settings.public_url_at(public_address),
+        clock: clock.clone(),
+        nonces: Nonces::default(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let limits = net::Limits::new(settings.limits.request);

@@ -2,6 +2,7 @@
 
 mod description;
 mod health;
+mod message;
 mod soap;
 
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use url::Url;
 
+use crate::auth::Nonces;
+use crate::clock::Clock;
 use crate::config::Limits;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
@@ -28,6 +31,10 @@ pub struct Public {
     pub limits: Limits,
     /// Under which address callers reach the listener.
     pub public_url: Url,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Which UsernameTokens were used.
+    pub nonces: Nonces,
 }
 
 /// Adds the routes.

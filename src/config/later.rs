@@ -8,7 +8,6 @@ const LATER: &[&str] = &[
     "limits.requests_per_second",
     "delivery.probe_seconds",
     "delivery.open_interview_alert_days",
-    "org.*.auth.basic.password_next",
     "org.*.expect_message_every_hours",
     "org.*.reconcile_every_minutes",
     "org.*.intake",

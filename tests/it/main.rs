@@ -13,5 +13,6 @@ mod model;
 mod operate;
 mod readme;
 mod relay;
+mod security;
 mod tidy;
 mod tls;
