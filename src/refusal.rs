@@ -85,7 +85,7 @@ catalogue! {
     ActionMismatch = "action_mismatch", Sender, None;
     /// The caller is another tenant than the organisation expects.
     WrongTenant = "wrong_tenant", Sender, None;
-    /// A JSON body is not what the intake takes.
+    /// The body broke off or is not what its encoding says, or its JSON not what the intake takes.
     BadRequest = "bad_request", Sender, Some(400);
     /// Credentials are missing or wrong.
     Unauthorized = "unauthorized", Sender, Some(401);

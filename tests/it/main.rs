@@ -2,6 +2,7 @@
 
 #![cfg(feature = "server")]
 
+mod bodies;
 mod bridge;
 mod commands;
 mod delivery;

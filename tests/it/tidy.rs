@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// A dependency and the only places that may name it.
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
+    ("flate2::", &["src/net/inflate.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
     ("ring::", &["src/auth/token.rs"]),
