@@ -4,6 +4,7 @@ mod api;
 mod json;
 mod parameters;
 mod problem;
+mod refused;
 mod tokens;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::journal::{Health, Journal};
 use crate::metrics::{self, Metrics};
+use crate::public::Public;
 
 pub use problem::Problem;
 pub use tokens::{Token, Tokens};
@@ -30,6 +32,8 @@ pub struct Admin {
     pub tokens: ArcSwap<Tokens>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What messages that are read again go through.
+    pub public: Arc<Public>,
 }
 
 /// Adds the routes.
@@ -41,6 +45,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(scrape))
+            .configure(refused::routes)
             .configure(api::routes)
             .default_service(web::to(nothing_here));
     }

@@ -1,7 +1,8 @@
 //! Who may post: the credentials in a request's head, or in its message, verified.
 //!
 //! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
-//! what asks for it cannot be reached without a check. Secrets are compared in a time that does not depend on them, and an
+//! what asks for it cannot be reached without a check; what was checked before it was kept is
+//! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
 //! Failed attempts are not slowed down yet. [`Denied`] tells missing credentials from wrong ones,
@@ -33,6 +34,14 @@ pub struct Authenticated<T> {
     inner: T,
     way: Way,
     spent: Option<Spent>,
+}
+
+impl Authenticated<()> {
+    /// The sender of a message that was kept: verified when it came, and now vouched for by an
+    /// operator, who has it read again.
+    pub fn vouched() -> Self {
+        Self { inner: (), way: Way::Operator, spent: None }
+    }
 }
 
 impl<T> Authenticated<T> {
@@ -82,6 +91,8 @@ pub enum Way {
     Bearer,
     /// By a WS-Security UsernameToken.
     UsernameToken,
+    /// Before, and an operator vouches for it.
+    Operator,
 }
 
 /// Checks the credentials of one organisation. Any of those it was given suffices.

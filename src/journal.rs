@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod embedded;
 pub mod filter;
+pub mod refused;
 pub mod ticket;
 mod work;
 
@@ -25,6 +26,7 @@ pub use filter::{
     AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, OrganisationStats, Page,
     ProtectionFilter, ProtectionRecord, StageSeen,
 };
+pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
 pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};
 

@@ -40,6 +40,7 @@ pub struct Metrics {
     deliveries: Family<Delivery, Counter>,
     pending: Family<Organisation, Gauge>,
     oldest: Family<Organisation, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    not_kept: Family<Organisation, Counter>,
 }
 
 impl Metrics {
@@ -52,12 +53,19 @@ impl Metrics {
         registry.register("deliveries", "Delivery attempts by their result", deliveries.clone());
         registry.register("pending_events", "Events that wait for delivery", pending.clone());
         registry.register("oldest_pending_seconds", "Age of the oldest event that waits", oldest.clone());
-        Self { registry, messages, deliveries, pending, oldest }
+        let not_kept = Family::default();
+        registry.register("refused_not_kept", "Refused messages that the API cannot show", not_kept.clone());
+        Self { registry, messages, deliveries, pending, oldest, not_kept }
     }
 
     /// Counts a message of a known organisation that was refused.
     pub fn refused(&self, org: &OrgId, source: Source) {
         self.count(org, source, "Refused", 1);
+    }
+
+    /// Counts a refused message that could not be kept for the API.
+    pub fn not_kept(&self, org: &OrgId) {
+        self.not_kept.get_or_create(&Organisation { orgid: org.to_string() }).inc();
     }
 
     fn count(&self, org: &OrgId, source: Source, outcome: &'static str, count: u64) {
@@ -109,6 +117,7 @@ mod tests {
         let org: OrgId = "acme".parse().unwrap();
         metrics.taken(&org, Source::Soap, Outcome::Accepted, 2);
         metrics.refused(&org, Source::Soap);
+        metrics.not_kept(&org);
         delivery::Observer::attempted(&metrics, &org, "delivered");
         let now = Timestamp::from_second(100).unwrap();
         let waiting = [Waiting { org, pending: 3, oldest: Some(Timestamp::from_second(90).unwrap()) }];
@@ -117,6 +126,7 @@ mod tests {
             "imper_bridge_messages_total{orgid=\"acme\",source=\"soap\",outcome=\"Accepted\"} 2",
             "imper_bridge_messages_total{orgid=\"acme\",source=\"soap\",outcome=\"Refused\"} 1",
             "imper_bridge_deliveries_total{orgid=\"acme\",result=\"delivered\"} 1",
+            "imper_bridge_refused_not_kept_total{orgid=\"acme\"} 1",
             "imper_bridge_pending_events{orgid=\"acme\"} 3",
             "imper_bridge_oldest_pending_seconds{orgid=\"acme\"} 10.0",
         ] {

@@ -3,6 +3,7 @@
 mod description;
 mod health;
 mod message;
+mod refused;
 mod soap;
 
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use url::Url;
 use crate::auth::Nonces;
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::journal::Journal;
+use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::organisation::Organisations;
+
+pub use refused::retry;
 
 /// What the routes of the public listener work with.
 pub struct Public {
@@ -33,6 +36,8 @@ pub struct Public {
     pub public_url: Url,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Where refused messages are kept.
+    pub refused: Arc<dyn Refused>,
     /// Which UsernameTokens were used.
     pub nonces: Nonces,
 }

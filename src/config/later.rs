@@ -4,7 +4,6 @@
 const LATER: &[&str] = &[
     "trusted_proxies",
     "store.retention_days",
-    "store.refused_days",
     "limits.requests_per_second",
     "delivery.probe_seconds",
     "delivery.open_interview_alert_days",

@@ -8,6 +8,7 @@
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory; `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `read` answers queries, on connections of its own.
 
 mod append;
@@ -16,6 +17,7 @@ mod follow;
 mod keys;
 mod lanes;
 mod read;
+mod refused;
 mod schema;
 mod standings;
 mod sweep;
@@ -48,6 +50,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::EventId;
 
+pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use writer::Options;
 

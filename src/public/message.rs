@@ -35,7 +35,7 @@ pub(super) struct Envelope {
     /// What follows the `?` of the URL.
     pub(super) query: String,
     /// `traceparent`, where it is one.
-    trace: Option<Box<str>>,
+    pub(super) trace: Option<Box<str>>,
 }
 
 /// What a message that was taken is answered from.

@@ -1,11 +1,11 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::message::{Envelope, Taken};
-use super::{ALLOWED, Public};
+use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
 use crate::domain::Source;
 use crate::net;
@@ -58,19 +58,36 @@ async fn take(
 ) -> Result<Taken, Rejected> {
     let envelope = Envelope::of(request);
     let head = check_head(organisation, request).map_err(|denied| Rejected::new(hint, denied.refusal()))?;
-    soap::check_media(envelope.content_type.as_deref())?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
-    let body = body.map_err(|refusal| Rejected::new(hint, refusal))?;
-    let message = admit(public, organisation, head, envelope.read(&body, organisation, public))?;
-    let (caller, message) = message.split();
+    let body = receive(public, request, payload, &envelope, hint).await;
+    let (body, message) = match body {
+        Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
+        Err(rejected) => (Bytes::new(), Err(rejected)),
+    };
+    let (caller, message) = admit(public, organisation, head, message)?.split();
     let taken = match message {
         Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
         Err(rejected) => Err(rejected),
     };
-    if taken.as_ref().is_err_and(|rejected| rejected.refusal.code.is_retryable()) {
-        caller.give_back(&public.nonces, &organisation.id);
+    if let Err(rejected) = &taken {
+        if rejected.refusal.code.is_retryable() {
+            caller.give_back(&public.nonces, &organisation.id);
+        }
+        refused::keep(public, organisation, envelope, caller.map(|()| (&*body, rejected)));
     }
     taken
+}
+
+/// The body, if it is one to be read.
+async fn receive(
+    public: &Public,
+    request: &HttpRequest,
+    payload: Payload,
+    envelope: &Envelope,
+    hint: Version,
+) -> Result<Bytes, Rejected> {
+    soap::check_media(envelope.content_type.as_deref())?;
+    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
+    body.map_err(|refusal| Rejected::new(hint, refusal))
 }
 
 /// Whom the head shows; nobody where it shows nothing and the body may.
@@ -110,8 +127,8 @@ fn admit(
     Ok(caller.map(|()| message))
 }
 
-/// Whether a document was refused before its Security header could count: it is not XML or no
-/// envelope, or SOAP itself asks for the fault first.
+/// Whether a message was refused before its Security header could count: it did not arrive, it is
+/// not XML or no envelope, or SOAP itself asks for the fault first.
 fn comes_before_security(code: Code) -> bool {
     matches!(
         code,
@@ -122,6 +139,9 @@ fn comes_before_security(code: Code) -> bool {
             | Code::UnsupportedMediaType
             | Code::VersionMismatch
             | Code::NotUnderstood
+            | Code::BadRequest
+            | Code::RequestTimeout
+            | Code::TooLarge
     )
 }
 

@@ -13,6 +13,7 @@ mod journal_contract;
 mod model;
 mod operate;
 mod readme;
+mod refused;
 mod relay;
 mod security;
 mod tidy;

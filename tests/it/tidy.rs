@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
     ("flate2::", &["src/net/inflate.rs"]),
+    ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
     ("ring::", &["src/auth/token.rs"]),
