@@ -101,6 +101,7 @@ impl Envelope {
             pending_limit: organisation.pending_events.unwrap_or(0),
             dry_run,
             trace: self.trace.clone(),
+            note: None,
         })
     }
 
