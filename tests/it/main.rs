@@ -11,6 +11,7 @@ mod fixtures;
 mod journal_contract;
 mod model;
 mod operate;
+mod operator;
 mod readme;
 mod relay;
 mod tidy;
