@@ -173,8 +173,17 @@ impl Bridge {
 
     /// Waits until nothing waits for delivery.
     pub(crate) async fn delivered(&self) {
-        let begun = Instant::now();
-        while !self.api("events?state=pending&limit=1").await["events"].as_array().unwrap().is_empty() {
+        self.none_pending("").await;
+    }
+
+    /// Waits until nothing of this organisation waits for delivery.
+    pub(crate) async fn delivered_of(&self, org: &str) {
+        self.none_pending(&format!("&orgid={org}")).await;
+    }
+
+    async fn none_pending(&self, query: &str) {
+        let (begun, path) = (Instant::now(), format!("events?state=pending&limit=1{query}"));
+        while !self.api(&path).await["events"].as_array().unwrap().is_empty() {
             assert!(begun.elapsed() < PATIENCE, "events are still waiting");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

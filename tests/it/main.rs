@@ -3,14 +3,18 @@
 #![cfg(feature = "server")]
 
 mod bridge;
+mod chance;
+mod chaos;
 mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
 mod fixtures;
 mod journal_contract;
+mod line;
 mod model;
 mod operate;
+mod oracle;
 mod readme;
 mod relay;
 mod tidy;

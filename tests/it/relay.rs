@@ -43,6 +43,10 @@ impl Relay {
         self.sandbox.url()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.sandbox.address()
+    }
+
     /// Answers by this script from now on; see `imper-bridge sandbox --answer`.
     pub(crate) fn answer(&self, script: &str) {
         self.sandbox.set_answers(script.parse().unwrap());
