@@ -8,6 +8,7 @@
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory; `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
+//! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
 //! - `read` answers queries, on connections of its own.
 
 mod append;
@@ -15,6 +16,7 @@ mod fact;
 mod follow;
 mod keys;
 mod lanes;
+mod log;
 mod read;
 mod schema;
 mod standings;
@@ -38,6 +40,7 @@ use tokio::sync::watch;
 use self::append::Identity;
 use self::follow::Progress;
 use self::lanes::{Entry, Lanes};
+use self::log::Log;
 use self::standings::Standings;
 use self::writer::{Command, Shown, Writer};
 use super::{
@@ -80,9 +83,9 @@ impl Embedded {
     pub fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let index_path = beside(path, ".index");
-        let (journal, identity) = append::open(path)?;
+        let (mut journal, identity) = append::open(path)?;
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
-        let (index, progress) = follow::open(&index_path, &journal, &identity, last)?;
+        let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
         let lanes =
             load_lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
         let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
@@ -96,6 +99,7 @@ impl Embedded {
         });
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut writer = Writer {
+            log: Log::watch(&mut journal, writer::LOG_PAGES).map_err(schema::sqlite(path))?,
             journal,
             identity,
             standings,
@@ -116,7 +120,8 @@ impl Embedded {
         let mut threads = vec![spawn("journal-writer", move || ending_on_panic(|| writer.run(&taken)))?];
         threads.extend(readers(path, &index_path, asked)?);
         let following = Arc::clone(&progress);
-        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, &following)))?);
+        let index_log = Log::watch(&mut index, follow::LOG_PAGES).map_err(schema::sqlite(&index_path))?;
+        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, index_log, &following)))?);
         let (queries, threads) = (Mutex::new(Some(queries)), Mutex::new(threads));
         Ok(Self { commands, queries, identity, progress, shown, threads, lock })
     }

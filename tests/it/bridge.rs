@@ -138,6 +138,12 @@ impl Bridge {
         }
     }
 
+    /// What asks the admin API, to be moved into a task.
+    pub(crate) fn asker(&self, path: &str) -> impl Fn() -> RequestBuilder + Send + use<> {
+        let (url, client) = (format!("{}/api/v1/{path}", self.admin), self.client.clone());
+        move || client.get(&url).bearer_auth(TOKEN).timeout(PATIENCE)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.public)).timeout(PATIENCE).send().await.unwrap()
     }

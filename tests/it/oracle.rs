@@ -62,7 +62,7 @@ impl Acknowledged {
         let events = bridge.events(&format!("orgid={org}")).await;
         let mut stored: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for event in &events {
-            assert_eq!(event["delivery"]["state"], "delivered", "{event}");
+            assert_eq!(event["delivery"]["state"], "delivered", "only boundaries of interviews are posted: {event}");
             stored.entry(text(event, "job_application_id")).or_default().push(text(event, "event_id"));
         }
         for (application, ids) in &self.0 {
