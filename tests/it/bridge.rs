@@ -86,6 +86,16 @@ impl Home {
         Bridge { child, public, admin, client: imper_bridge::delivery::relay::client(None, None).unwrap() }
     }
 
+    /// Starts the bridge and kills it after a while, wherever it is by then.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut command = command(self.folder.path());
+        command.args(["serve", "--config", "bridge.toml"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.envs(self.variables.iter().map(|(name, value)| (name, value))).spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Starts a bridge that must not start, and gives what it says.
     pub(crate) fn start_fails(&self) -> String {
         let output = command(self.folder.path()).args(["serve", "--config", "bridge.toml"]).output().unwrap();

@@ -13,6 +13,7 @@ mod faults_disk;
 mod faults_sync;
 mod fixtures;
 mod journal_contract;
+mod kill;
 mod line;
 mod model;
 mod operate;
