@@ -2,6 +2,7 @@
 
 #![cfg(feature = "server")]
 
+mod backlog;
 mod bridge;
 mod chance;
 mod chaos;

@@ -76,6 +76,12 @@ impl Relay {
         }
     }
 
+    /// Blocks until that many requests came since it started or came back.
+    pub(crate) fn wait_for_all(&self, count: usize) {
+        let received = self.sandbox.wait_for(count, 3 * PATIENCE).len();
+        assert!(received >= count, "{count} requests were expected, {received} came");
+    }
+
     /// Goes away; its port is closed.
     pub(crate) fn leave(self) -> Away {
         let away = Away { address: self.sandbox.address(), received: self.received() };
