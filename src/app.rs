@@ -296,7 +296,8 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
 }
 
-fn local(address: SocketAddr) -> Url {
+/// The URL of a listener on this machine.
+pub(crate) fn local(address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),

@@ -12,6 +12,7 @@
 //! - `gate` is what stops an organisation's deliveries.
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
+//! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
 //! - `read` answers queries, on connections of its own.
 
 mod amend;
@@ -22,6 +23,7 @@ mod follow;
 mod gate;
 mod keys;
 mod lanes;
+mod log;
 mod read;
 mod refused;
 mod removal;
@@ -50,6 +52,7 @@ use self::append::Identity;
 use self::follow::Progress;
 use self::gate::Change;
 use self::lanes::{Entry, Lanes, Strikes};
+use self::log::Log;
 use self::standings::Standings;
 use self::upkeep::{Job, Keeper};
 use self::writer::{Command, Shown, Writer};
@@ -97,9 +100,9 @@ impl Embedded {
     pub fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let index_path = beside(path, ".index");
-        let (journal, identity) = append::open(path)?;
+        let (mut journal, identity) = append::open(path)?;
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
-        let (index, progress) = follow::open(&index_path, &journal, &identity, last)?;
+        let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
         let lanes =
             load_lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
         let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
@@ -113,6 +116,7 @@ impl Embedded {
         });
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut writer = Writer {
+            log: Log::watch(&mut journal, writer::LOG_PAGES).map_err(schema::sqlite(path))?,
             journal,
             identity,
             standings,
@@ -142,7 +146,8 @@ impl Embedded {
         threads.push(spawn("journal-upkeep", move || upkeep::run(&keeper, &wanted))?);
         threads.extend(readers(path, &index_path, asked)?);
         let following = Arc::clone(&progress);
-        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, &following)))?);
+        let index_log = Log::watch(&mut index, follow::LOG_PAGES).map_err(schema::sqlite(&index_path))?;
+        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, index_log, &following)))?);
         let (queries, jobs) = (Mutex::new(Some(queries)), Mutex::new(Some(jobs)));
         Ok(Self { commands, queries, jobs, clock, identity, progress, shown, threads: Mutex::new(threads), lock })
     }

@@ -2,16 +2,26 @@
 
 #![cfg(feature = "server")]
 
+mod backlog;
 mod bodies;
 mod bridge;
+mod chance;
+mod chaos;
+mod clients;
 mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
+mod faults_sync;
 mod fixtures;
 mod journal_contract;
+mod kill;
+mod line;
 mod model;
 mod operate;
+mod operator;
+mod oracle;
+mod preload;
 mod readme;
 mod refused;
 mod relay;

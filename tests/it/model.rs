@@ -4,7 +4,6 @@
 //! message means, what may be claimed when, and which settlements count. A failure prints its seed;
 //! `MODEL_SEED=n` runs that one alone.
 
-mod chance;
 mod decision;
 mod lanes;
 
@@ -24,9 +23,9 @@ use imper_bridge::journal::{
 };
 use jiff::Timestamp;
 
-use self::chance::Chance;
 use self::decision::{Applications, Expected, Message};
 use self::lanes::Lanes;
+use crate::chance::{Chance, Named};
 
 const SEEDS: u64 = 250;
 const STEPS: usize = 60;
@@ -44,19 +43,8 @@ fn random_histories_agree_with_the_model() {
     assert!(halves.map(|half| half.join().is_ok()).iter().all(|passed| *passed));
 }
 
-/// Says which seed it was when a check panics.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("this was MODEL_SEED={}", self.0);
-        }
-    }
-}
-
 fn run(seed: u64) {
-    let _named = Named(seed);
+    let _named = Named("MODEL_SEED", seed);
     let mut history = History::new(seed);
     for _ in 0..STEPS {
         history.step();
