@@ -104,9 +104,10 @@ impl Progress {
         let mut state = self.lock();
         let mut seen = (state.facts.len(), Instant::now());
         loop {
-            let waited_for = state.wanted > self.applied() || state.closing;
-            let idle = seen.1.elapsed() >= IDLE && !state.facts.is_empty();
-            if state.facts.len() >= SWEEP || idle || (waited_for && !state.facts.is_empty()) {
+            // Also without facts: some records leave none, and whoever waits for them must go on.
+            let waited_for = state.wanted > self.applied();
+            let due = seen.1.elapsed() >= IDLE || state.closing;
+            if state.facts.len() >= SWEEP || waited_for || (due && !state.facts.is_empty()) {
                 return Some((std::mem::take(&mut state.facts), state.committed));
             }
             if state.closing {
