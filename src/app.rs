@@ -18,11 +18,12 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
+use crate::auth::Nonces;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
-use crate::journal::embedded::{Embedded, Options};
-use crate::journal::{self, Journal, Turn, Upkeep};
+use crate::journal::embedded::{Embedded, Options, RefusedFile};
+use crate::journal::{self, Journal, Refused, Turn, Upkeep};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
@@ -70,6 +71,7 @@ pub struct Running {
     routing: Arc<Routing>,
     policy: Arc<ArcSwap<Policy>>,
     journal: Arc<Embedded>,
+    refused: Arc<dyn Refused>,
     admin_state: Arc<Admin>,
     stop: watch::Sender<bool>,
     pump: Arc<Pump>,
@@ -91,6 +93,25 @@ pub fn open_journal(
     Embedded::open(path, options, clock).context("the journal cannot be opened")
 }
 
+/// Opens what keeps the refused messages. They are there to help: without them the bridge does all
+/// that it promises, so that a file that cannot be used stops nothing.
+fn open_refused(store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
+    let StoreUrl::Sqlite(journal) = &store.url;
+    if store.refused.is_zero() {
+        if let Err(error) = RefusedFile::remove(journal) {
+            tracing::error!(%error, "the refused messages that were kept before cannot be removed");
+        }
+        return Arc::new(());
+    }
+    match RefusedFile::open(journal, store.refused, clock) {
+        Ok(file) => Arc::new(file),
+        Err(error) => {
+            tracing::error!(%error, "refused messages are not kept");
+            Arc::new(())
+        }
+    }
+}
+
 /// Builds everything and starts it.
 ///
 /// # Errors
@@ -103,6 +124,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
+    let refused = open_refused(&settings.store, Arc::clone(&clock));
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
@@ -114,10 +136,13 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
         public_url: settings.public_url_at(public_address),
+        clock: clock.clone(),
+        refused: Arc::clone(&refused),
+        nonces: Nonces::default(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let limits = net::Limits::new(settings.limits.request);
-    let routes = public::routes(public);
+    let routes = public::routes(Arc::clone(&public));
     let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
     let tokens = ArcSwap::from_pointee(tokens);
     let admin_state = Arc::new(Admin {
@@ -125,7 +150,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: metrics.clone(),
         tokens,
         clock: clock.clone(),
-        organisations: organisations.clone(),
+        public,
         policy: Arc::clone(&policy),
         started_at: clock.now(),
     });
@@ -148,6 +173,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         routing,
         policy,
         journal,
+        refused,
         admin_state,
         stop,
         pump,
@@ -246,8 +272,12 @@ impl Running {
         }
         admin.stop(false).await;
         let _ = admin_task.await;
-        let journal = self.journal;
-        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        let (journal, refused) = (self.journal, self.refused);
+        let closing = move || {
+            refused.close();
+            journal.close();
+        };
+        let _ = tokio::task::spawn_blocking(closing).await;
         tracing::info!("stopped");
     }
 }
@@ -289,12 +319,12 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, acts: true }];
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, role: Role::Operator }];
     tokens.extend(settings.admin.tokens.iter().map(|token| Token {
         name: token.name.clone(),
         secret: token.token.clone(),
         orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
-        acts: token.role == Role::Operator,
+        role: token.role,
     }));
     Ok((Tokens::new(tokens), secret))
 }

@@ -10,6 +10,7 @@
 //! | a head that drips, the first or a later one | [`Limits::request`] from its first byte (the first: from the connect) |
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
+//! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
 //! | more connections than there is room for | [`Limits::connections`] |
@@ -17,6 +18,7 @@
 
 mod body;
 mod deadline;
+mod inflate;
 mod timed;
 
 use std::fmt;

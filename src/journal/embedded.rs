@@ -12,6 +12,7 @@
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
 //! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `read` answers queries, on connections of its own.
 
 mod amend;
@@ -24,6 +25,7 @@ mod keys;
 mod lanes;
 mod log;
 mod read;
+mod refused;
 mod removal;
 mod schema;
 mod standings;
@@ -63,6 +65,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 
+pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use writer::Options;
 

@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod backlog;
+mod bodies;
 mod bridge;
 mod chance;
 mod chaos;
@@ -22,6 +23,8 @@ mod operator;
 mod oracle;
 mod preload;
 mod readme;
+mod refused;
 mod relay;
+mod security;
 mod tidy;
 mod tls;

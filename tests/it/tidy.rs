@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("delivery", &["journal", "domain", "clock"]),
     ("protection", &["delivery", "journal", "domain"]),
     ("config", &["domain"]),
-    ("auth", &["refusal"]),
+    ("auth", &["refusal", "domain", "soap"]),
     ("net", &["refusal"]),
     ("organisation", &["domain", "config", "soap", "auth", "journal", "refusal"]),
     ("metrics", &["delivery", "journal", "domain"]),
@@ -24,8 +24,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// A dependency and the only places that may name it.
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
+    ("flate2::", &["src/net/inflate.rs"]),
+    ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
+    ("ring::", &["src/auth/token.rs"]),
     ("siphasher::", &["src/journal/embedded/keys.rs"]),
     ("toml::", &["src/config/"]),
     ("clap::", &["src/cli.rs", "src/cli/"]),

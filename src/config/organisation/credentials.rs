@@ -6,7 +6,7 @@ use super::super::section::{Reader, Section, Wrong};
 use super::super::tree::Item;
 use super::super::value::{boolean, text, time};
 use super::super::{address, secret};
-use super::{Auth, Basic, Intake, Workday, WorkdayCredentials};
+use super::{Auth, Intake, Login, Workday, WorkdayCredentials};
 
 /// Reads `auth`. An organisation that says nothing about it is a fault: letting everyone in must
 /// be said.
@@ -28,10 +28,10 @@ pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
     }
     let auth = Auth {
         none: none.unwrap_or(false),
-        basic: ways.section("basic").and_then(basic),
+        basic: ways.section("basic").and_then(|section| login(section, username)),
         bearer: ways.value("bearer", secret::token),
+        wsse: ways.section("wsse").and_then(|section| login(section, text)),
     };
-    not_yet(&mut ways, "wsse", &["username", "password", "password_next"]);
     not_yet(&mut ways, "client_cert", &["subject", "sha256"]);
     ways.finish();
     auth
@@ -41,7 +41,7 @@ fn no_way_in(section: &Section<'_, '_>, key: &str) {
     section.fault(
         key,
         "no credentials",
-        "auth.basic or auth.bearer (or, on a loopback listener, auth.none = true)",
+        "auth.basic, auth.bearer or auth.wsse (or, on a loopback listener, auth.none = true)",
         "Add auth.basic = { username = \"imper\", password = { env = \"NAME\" } }.",
     );
 }
@@ -74,12 +74,12 @@ fn not_yet(ways: &mut Section<'_, '_>, key: &'static str, keys: &[&'static str])
     section.finish();
 }
 
-fn basic(mut section: Section<'_, '_>) -> Option<Basic> {
-    let username = section.required("username", "a user name", username);
+fn login(mut section: Section<'_, '_>, name: impl Fn(&Item, &Reader<'_>) -> Result<String, Wrong>) -> Option<Login> {
+    let username = section.required("username", "a user name", name);
     let password = section.required("password", "a password, a secret", secret::secret);
     let password_next = section.value("password_next", secret::secret);
     section.finish();
-    Some(Basic { username: username?, password: password?, password_next })
+    Some(Login { username: username?, password: password?, password_next })
 }
 
 fn username(item: &Item, reader: &Reader<'_>) -> Result<String, Wrong> {
