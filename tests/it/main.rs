@@ -2,6 +2,7 @@
 
 #![cfg(feature = "server")]
 
+mod basic_profile;
 mod bridge;
 mod commands;
 mod delivery;
@@ -15,3 +16,4 @@ mod readme;
 mod relay;
 mod tidy;
 mod tls;
+mod w3c_soap12;
