@@ -2,6 +2,7 @@
 
 #![cfg(feature = "server")]
 
+mod attacks;
 mod basic_profile;
 mod bridge;
 mod commands;
