@@ -151,7 +151,6 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         tokens,
         clock: clock.clone(),
         public,
-        organisations: organisations.clone(),
         policy: Arc::clone(&policy),
         started_at: clock.now(),
     });
@@ -320,12 +319,12 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, acts: true }];
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, role: Role::Operator }];
     tokens.extend(settings.admin.tokens.iter().map(|token| Token {
         name: token.name.clone(),
         secret: token.token.clone(),
         orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
-        acts: token.role == Role::Operator,
+        role: token.role,
     }));
     Ok((Tokens::new(tokens), secret))
 }

@@ -8,11 +8,11 @@
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory; `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
-//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `gate` is what stops an organisation's deliveries.
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
 //! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `read` answers queries, on connections of its own.
 
 mod amend;

@@ -2,7 +2,9 @@
 
 #![cfg(feature = "server")]
 
+mod attacks;
 mod backlog;
+mod basic_profile;
 mod bodies;
 mod bridge;
 mod chance;
@@ -28,3 +30,4 @@ mod relay;
 mod security;
 mod tidy;
 mod tls;
+mod w3c_soap12;
