@@ -41,7 +41,9 @@ fn read(text: &str) -> String {
 
 /// The character that a reference at the beginning of the text stands for, and what follows it.
 fn reference(text: &str) -> Option<(char, &str)> {
-    let (name, after) = text.strip_prefix('&')?.split_once(';')?;
+    let inside = text.strip_prefix('&')?;
+    let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '#')?;
+    let (name, after) = (&inside[..end], inside[end..].strip_prefix(';')?);
     let character = match name {
         "amp" => '&',
         "lt" => '<',
@@ -76,6 +78,7 @@ mod tests {
             "<ID>W12345</ID>",
             "<ID>\n w12345\n</ID>",
             "<ID>W1&#50;34&#x35;</ID>",
+            "<ID>W&#0000000000000000000049;2345",
             "<ID>W12<!-- not he -->345</ID>",
             "<ID>W12<?x y?>345</ID>",
             "<ID><![CDATA[W12]]>345</ID>",
@@ -85,7 +88,7 @@ mod tests {
             assert!(mentions(text, "W12345"), "{text}");
         }
         assert!(mentions("<ID>A&amp;B  C</ID>", "a&b c") && mentions("O&apos;Neil", "O'Neil"));
-        for text in ["", "<ID>W12346</ID>", "<ID>W12 345</ID>", "&#xZZ;&unknown;&", "<!-- never closed"] {
+        for text in ["", "<ID>W12346</ID>", "<ID>W12 345</ID>", "W<#49;2345", "&#xZZ;&unknown;&", "<!-- never closed"] {
             assert!(!mentions(text, "W12345"), "{text}");
         }
     }
