@@ -602,6 +602,7 @@ fn an_operator_pauses_and_resumes<D: Driver>() {
     let journal = driver.open();
     accept(&*journal, message("A1", "Interview"));
     journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(journal.stats(AGES).wait().unwrap()[0].paused.is_some(), "what a turn recorded holds up no query");
     driver.advance(DAY);
     assert!(claim(&*journal).is_empty());
     drop(journal);

@@ -104,10 +104,11 @@ impl Progress {
         let mut state = self.lock();
         let mut seen = (state.facts.len(), Instant::now());
         loop {
-            // Also without facts: some records leave none, and whoever waits for them must go on.
-            let waited_for = state.wanted > self.applied();
-            let due = seen.1.elapsed() >= IDLE || state.closing;
-            if state.facts.len() >= SWEEP || waited_for || (due && !state.facts.is_empty()) {
+            let waited_for = state.wanted > self.applied() || state.closing;
+            // Some records, such as a gate's, say nothing to the index but are behind it all the same.
+            let behind = state.committed > self.applied();
+            let idle = seen.1.elapsed() >= IDLE && behind;
+            if state.facts.len() >= SWEEP || idle || (waited_for && behind) {
                 return Some((std::mem::take(&mut state.facts), state.committed));
             }
             if state.closing {
