@@ -70,6 +70,7 @@ pub struct Running {
     policy: Arc<ArcSwap<Policy>>,
     journal: Arc<Embedded>,
     admin_state: Arc<Admin>,
+    handshakes: Option<net::Handshakes>,
     stop: watch::Sender<bool>,
     pump: Arc<Pump>,
     pumping: JoinHandle<()>,
@@ -117,7 +118,9 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let limits = net::Limits::new(settings.limits.request);
     let routes = public::routes(public);
-    let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
+    let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
+    let app = move || ActixApp::new().configure(routes.clone());
+    let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let tokens = ArcSwap::from_pointee(tokens);
     let admin_state =
         Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
@@ -140,6 +143,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         policy,
         journal,
         admin_state,
+        handshakes,
         stop,
         pump,
         pumping,
@@ -150,12 +154,12 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
 impl Running {
     /// Where the public listener is reached from this machine.
     pub fn public_url(&self) -> Url {
-        local(self.public)
+        local(if self.handshakes.is_some() { "https" } else { "http" }, self.public)
     }
 
     /// Where the admin listener is reached from this machine.
     pub fn admin_url(&self) -> Url {
-        local(self.admin)
+        local("http", self.admin)
     }
 
     /// The token of an operator of everything.
@@ -200,12 +204,17 @@ impl Running {
             ("admin.listen", new.admin.listen != self.settings.admin.listen),
             ("store", new.store != self.settings.store),
             ("limits", new.limits != self.settings.limits),
+            ("tls", new.tls.is_some() != self.handshakes.is_some()),
+            ("trusted_proxies", new.trusted_proxies != self.settings.trusted_proxies),
         ] {
             if changed {
                 tracing::warn!(key, "this change takes effect at the next start");
             }
         }
         self.routing.replace(table);
+        if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
+            handshakes.replace(Arc::clone(&tls.server));
+        }
         self.organisations.replace(Directory::of(&new));
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
@@ -254,14 +263,14 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
 }
 
-fn local(address: SocketAddr) -> Url {
+fn local(scheme: &str, address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
     let address = SocketAddr::new(ip, address.port());
-    Url::parse(&format!("http://{address}")).expect("an address and a port make a URL")
+    Url::parse(&format!("{scheme}://{address}")).expect("an address and a port make a URL")
 }
 
 fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web::dev::Server> {

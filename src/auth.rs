@@ -1,4 +1,4 @@
-//! Who may post: the credentials in a request's head, verified.
+//! Who may post: the credentials in a request's head and the certificate of its connection, verified.
 //!
 //! [`Authenticated`] comes only out of [`Verifier::verify`], so that what asks for it cannot be
 //! reached without a check. Secrets are compared in a time that does not depend on them, and an
@@ -12,6 +12,7 @@ mod header;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::certificate::{Certificate, Expected};
 use crate::refusal::{Code, Refusal};
 use header::Credentials;
 
@@ -54,6 +55,8 @@ pub enum Way {
     Basic,
     /// By a Bearer token.
     Bearer,
+    /// By a client certificate alone.
+    Certificate,
 }
 
 /// Why somebody is not let in.
@@ -71,12 +74,19 @@ pub enum Denied {
     /// The credentials are wrong. Which part of them is not said.
     #[error("the credentials are wrong")]
     Wrong,
+    /// A client certificate is expected, and the connection has shown none.
+    #[error("there is no client certificate")]
+    NoCertificate,
+    /// It has shown one that an authority vouches for, but not the expected one.
+    #[error("the client certificate is another one than is expected")]
+    OtherCertificate,
 }
 
 impl Denied {
-    /// Whether somebody tried something, which is what counts as a failed sign-in.
+    /// Whether somebody tried something, which is what counts as a failed sign-in. A certificate
+    /// cannot be guessed.
     pub fn is_attempt(self) -> bool {
-        self != Self::Missing
+        matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong)
     }
 
     /// The refusal for the sender.
@@ -86,12 +96,15 @@ impl Denied {
             Self::Malformed => "The Authorization header cannot be read.",
             Self::OtherScheme => "The scheme of the Authorization header is not taken here; see WWW-Authenticate.",
             Self::Wrong => "The credentials are wrong.",
+            Self::NoCertificate => "A client certificate is required: show it in the TLS handshake.",
+            Self::OtherCertificate => "The client certificate is not the one that is expected here.",
         };
         Refusal::new(Code::Unauthorized, sentence)
     }
 }
 
-/// Checks the credentials of one organisation. Any of those it was given suffices.
+/// Checks the credentials of one organisation. Any of those it was given suffices, but a certificate
+/// that it was given is needed in any case, and is enough where nothing else was given.
 ///
 /// A new one lets nobody in.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +112,7 @@ pub struct Verifier {
     open: bool,
     basic: Vec<(String, SecretString)>,
     bearer: Vec<SecretString>,
+    certificate: Option<Expected>,
 }
 
 impl Verifier {
@@ -119,21 +133,40 @@ impl Verifier {
         self
     }
 
+    /// Asks for this client certificate.
+    pub fn with_certificate(mut self, expected: Expected) -> Self {
+        self.certificate = Some(expected);
+        self
+    }
+
     /// Whether everyone is let in.
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Checks the values of a request's `Authorization` headers on behalf of what it asks for.
+    /// Checks the values of a request's `Authorization` headers, and the certificate that its
+    /// connection has shown, on behalf of what it asks for.
     ///
     /// # Errors
     /// Why the sender is not let in.
     pub fn verify<'h, T>(
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
+        certificate: Option<&Certificate>,
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
-        self.way(headers).map(|way| Authenticated { inner, way })
+        let way = self.check_certificate(certificate)?.map_or_else(|| self.way(headers), Ok)?;
+        Ok(Authenticated { inner, way })
+    }
+
+    /// Whether the certificate is the expected one, where one is, and says all that is asked for.
+    fn check_certificate(&self, shown: Option<&Certificate>) -> Result<Option<Way>, Denied> {
+        let Some(expected) = &self.certificate else { return Ok(None) };
+        if !expected.is(shown.ok_or(Denied::NoCertificate)?) {
+            return Err(Denied::OtherCertificate);
+        }
+        let alone = self.basic.is_empty() && self.bearer.is_empty();
+        Ok(alone.then_some(Way::Certificate))
     }
 
     fn way<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Result<Way, Denied> {
@@ -166,7 +199,9 @@ impl Verifier {
             realm.chars().filter(|c| (c.is_ascii_graphic() || *c == ' ') && !"\"\\".contains(*c)).collect();
         let basic = (!self.basic.is_empty()).then(|| format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
         let bearer = (!self.bearer.is_empty()).then(|| format!("Bearer realm=\"{realm}\""));
-        basic.into_iter().chain(bearer).collect()
+        // No scheme is registered for it, but a 401 must name one (RFC 9110, section 11.6.1).
+        let certificate = self.certificate.is_some().then(|| format!("Certificate realm=\"{realm}\""));
+        basic.into_iter().chain(bearer).chain(certificate).collect()
     }
 }
 
@@ -198,7 +233,7 @@ mod tests {
     }
 
     fn ask(verifier: &Verifier, header: &str) -> Result<Way, Denied> {
-        verifier.verify([header.as_bytes()], ()).map(|authenticated| authenticated.way())
+        verifier.verify([header.as_bytes()], None, ()).map(|authenticated| authenticated.way())
     }
 
     #[test]
@@ -206,14 +241,14 @@ mod tests {
         assert_eq!(ask(&both(), &basic("imper:se:cret")), Ok(Way::Basic));
         assert_eq!(ask(&both(), "bEaReR  tok-en"), Ok(Way::Bearer));
         assert_eq!(ask(&Verifier::open(), "nonsense"), Ok(Way::Open));
-        assert_eq!(Verifier::open().verify([], 7).map(Authenticated::into_inner), Ok(7));
+        assert_eq!(Verifier::open().verify([], None, 7).map(Authenticated::into_inner), Ok(7));
         let rotated = both().with_basic("imper", "next".to_owned().into());
         assert!(ask(&rotated, &basic("imper:next")).is_ok() && ask(&rotated, &basic("imper:se:cret")).is_ok());
     }
 
     #[test]
     fn wrong_is_told_from_missing() {
-        assert_eq!(both().verify([], ()), Err(Denied::Missing));
+        assert_eq!(both().verify([], None, ()), Err(Denied::Missing));
         for pair in [
             "imper:se:cre",
             "imper:se:cret ",
@@ -232,7 +267,7 @@ mod tests {
             Err(Denied::OtherScheme)
         );
         let twice = [b"Bearer tok-en".as_slice(), b"Bearer tok-en"];
-        assert_eq!(both().verify(twice, ()), Err(Denied::Malformed));
+        assert_eq!(both().verify(twice, None, ()), Err(Denied::Malformed));
     }
 
     #[test]
@@ -247,6 +282,32 @@ mod tests {
         let challenges = both().challenges("ac\"me");
         assert_eq!(challenges, ["Basic realm=\"acme\", charset=\"UTF-8\"", "Bearer realm=\"acme\""]);
         assert_eq!(Denied::Wrong.refusal().code, Code::Unauthorized);
+    }
+
+    #[test]
+    fn a_certificate_is_always_required_and_alone_enough() {
+        let named = |name: &str| {
+            let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+            parameters.distinguished_name = rcgen::DistinguishedName::new();
+            parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+            Certificate::from_der(parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der())
+        };
+        let (studio, other) = (named("studio"), named("other"));
+        let expected = Expected::Subject("CN=studio".parse().unwrap());
+        let alone = Verifier::default().with_certificate(expected.clone());
+        let way = |verifier: &Verifier, headers: &[&[u8]], shown| {
+            verifier.verify(headers.iter().copied(), shown, ()).map(|authenticated| authenticated.way())
+        };
+        assert_eq!(way(&alone, &[], Some(&studio)), Ok(Way::Certificate));
+        assert_eq!(way(&alone, &[], Some(&other)), Err(Denied::OtherCertificate));
+        assert_eq!(way(&alone, &[b"Bearer tok-en"], None), Err(Denied::NoCertificate));
+        let beside = both().with_certificate(expected);
+        assert_eq!(way(&beside, &[b"Bearer tok-en"], Some(&studio)), Ok(Way::Bearer));
+        assert_eq!(way(&beside, &[], Some(&studio)), Err(Denied::Missing));
+        assert_eq!(way(&beside, &[b"Bearer tok-en"], Some(&other)), Err(Denied::OtherCertificate));
+        assert_eq!(way(&beside, &[b"Bearer tok-en"], None), Err(Denied::NoCertificate));
+        assert_eq!(alone.challenges("x"), ["Certificate realm=\"x\""]);
+        assert!(Denied::Wrong.is_attempt() && !Denied::OtherCertificate.is_attempt() && !Denied::Missing.is_attempt());
     }
 
     #[test]

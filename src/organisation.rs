@@ -110,6 +110,9 @@ fn verifier(auth: &Auth) -> Verifier {
     if let Some(token) = &auth.bearer {
         verifier = verifier.with_bearer(token.clone());
     }
+    if let Some(expected) = &auth.client_cert {
+        verifier = verifier.with_certificate(expected.clone());
+    }
     verifier
 }
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::section::{Reader, Wrong};
 use super::tree::{Item, Value};
@@ -157,20 +158,48 @@ pub(super) fn networks(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<Network>>
 
 /// Certificates in PEM, as the bytes of the file.
 pub(super) fn certificates(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<u8>> {
+    Ok(certificates_in(item, reader)?.0)
+}
+
+/// Certificates out of a file in PEM.
+pub(super) fn chain(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<CertificateDer<'static>>> {
+    Ok(certificates_in(item, reader)?.1)
+}
+
+fn certificates_in(item: &Item, reader: &Reader<'_>) -> Parsed<(Vec<u8>, Vec<CertificateDer<'static>>)> {
     let expected = || Wrong::new("the path of a file with certificates in PEM");
-    let name = item.text().filter(|name| !name.is_empty()).ok_or_else(expected)?;
-    let path = reader.folder.join(name);
-    let pem = fs::read(&path).map_err(|error| {
-        expected()
-            .found(format!("no readable file at {} ({error})", path.display()))
-            .advice("The path counts from the configuration file's folder.")
-    })?;
+    let (path, pem) = file(item, reader, expected)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        Ok(certificates) if !certificates.is_empty() => Ok((pem, certificates)),
         _ => Err(expected()
             .found(format!("no certificate in {}", path.display()))
             .advice("It must hold -----BEGIN CERTIFICATE----- blocks; convert DER with `openssl x509`.")),
+    }
+}
+
+/// A private key out of a file in PEM.
+pub(super) fn private_key(item: &Item, reader: &Reader<'_>) -> Parsed<PrivateKeyDer<'static>> {
+    let expected = || Wrong::new("the path of a file with a private key in PEM");
+    let (path, pem) = file(item, reader, expected)?;
+    // What the parser says of the file is not passed on: it might show some of it.
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        expected().found(format!("no private key that can be read in {}", path.display())).advice(
+            "It must hold a -----BEGIN PRIVATE KEY----- block (or RSA or EC) without a passphrase; \
+             `openssl pkey` converts one.",
+        )
+    })
+}
+
+/// A file by its path, which counts from the configuration's folder.
+fn file(item: &Item, reader: &Reader<'_>, expected: impl Fn() -> Wrong) -> Parsed<(PathBuf, Vec<u8>)> {
+    let name = item.text().filter(|name| !name.is_empty()).ok_or_else(&expected)?;
+    let path = reader.folder.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(error) => Err(expected().found(format!("no readable file at {} ({error})", path.display())).advice(
+            "The path counts from the configuration file's folder; the bridge's user must be able to read it.",
+        )),
     }
 }
 

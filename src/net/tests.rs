@@ -31,6 +31,24 @@ async fn large() -> Vec<u8> {
 }
 
 fn start(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
+    start_with(limits, None)
+}
+
+/// A listener that speaks TLS, with a certificate that nobody vouches for.
+fn start_tls(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let secret = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], secret.into())
+        .unwrap();
+    start_with(limits, Some(Handshakes::new(Arc::new(config))))
+}
+
+fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, actix_server::ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -42,7 +60,7 @@ fn start(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
                     .route("/slow", web::get().to(slow))
                     .route("/large", web::get().to(large))
             };
-            let server = serve(listener, 1, limits, app).unwrap();
+            let server = serve(listener, 1, limits, handshakes, app).unwrap();
             sender.send(server.handle()).unwrap();
             server.await.unwrap();
         });
@@ -144,6 +162,41 @@ fn a_second_head_that_stops_half_way_ends_the_connection() {
     answer(&mut client);
     client.write_all(b"POST /echo HTTP/1.1\r\nX: ").unwrap();
     ends(&mut client);
+}
+
+/// The beginning of a TLS handshake: a record that announces more than ever comes.
+const HELLO: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+
+#[test]
+fn a_handshake_that_drips_or_stops_ends_the_connection() {
+    let (address, _) = start_tls(limits(SHORT, LONG));
+    ends(&mut connect(address));
+    let mut client = connect(address);
+    client.write_all(HELLO).unwrap();
+    ends(&mut client);
+    let mut client = connect(address);
+    client.write_all(HELLO).unwrap();
+    drip(&mut client, b"x");
+}
+
+#[test]
+fn what_is_no_handshake_ends_the_connection() {
+    let (address, _) = start_tls(limits(LONG, LONG));
+    let mut client = connect(address);
+    client.write_all(post("a").as_bytes()).unwrap();
+    assert!(!ends(&mut client).contains("HTTP"));
+}
+
+#[test]
+fn a_handshake_under_way_does_not_hold_up_a_stop() {
+    let (address, handle) = start_tls(limits(LONG, LONG));
+    let mut client = connect(address);
+    client.write_all(HELLO).unwrap();
+    let begun = Instant::now();
+    // It is taken off the queue only some time after the connect; the connections are ended either way.
+    thread::spawn(move || actix_rt::System::new().block_on(handle.stop(true)));
+    ends(&mut client);
+    assert!(begun.elapsed() < Duration::from_secs(DRAIN_SECONDS), "the stop waited for it");
 }
 
 #[test]

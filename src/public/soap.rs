@@ -70,7 +70,7 @@ async fn take(
 ) -> Result<Taken, Rejected> {
     let content_type = header_text(request, &header::CONTENT_TYPE);
     let credentials = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    let caller = organisation.verifier.verify(credentials, ());
+    let caller = organisation.verifier.verify(credentials, net::client_certificate(request), ());
     let caller = caller.map_err(|denied: Denied| Rejected::new(hint, denied.refusal()))?;
     soap::check_media(content_type)?;
     let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;

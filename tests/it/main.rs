@@ -2,12 +2,14 @@
 
 #![cfg(feature = "server")]
 
+mod authority;
 mod bridge;
 mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
 mod fixtures;
+mod https;
 mod journal_contract;
 mod model;
 mod operate;

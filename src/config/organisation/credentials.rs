@@ -6,11 +6,12 @@ use super::super::section::{Reader, Section, Wrong};
 use super::super::tree::Item;
 use super::super::value::{boolean, text, time};
 use super::super::{address, secret};
-use super::{Auth, Basic, Intake, Workday, WorkdayCredentials};
+use super::{Auth, Basic, Intake, Listener, Workday, WorkdayCredentials};
+use crate::certificate::{Expected, Fingerprint, NoFingerprint, NoName, Subject};
 
 /// Reads `auth`. An organisation that says nothing about it is a fault: letting everyone in must
 /// be said.
-pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
+pub(super) fn auth(section: &mut Section<'_, '_>, listener: Listener) -> Auth {
     let written = section.has("auth");
     let Some(mut ways) = section.section("auth") else {
         if !written {
@@ -22,7 +23,7 @@ pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
     let others: Vec<&str> =
         ["basic", "bearer", "wsse", "client_cert"].into_iter().filter(|way| ways.has(way)).collect();
     match none {
-        Some(true) => open(&ways, loopback, &others),
+        Some(true) => open(&ways, listener.loopback, &others),
         Some(false) | None if others.is_empty() && (none.is_some() || !ways.has("none")) => no_way_in(&ways, ""),
         _ => {}
     }
@@ -30,9 +31,9 @@ pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
         none: none.unwrap_or(false),
         basic: ways.section("basic").and_then(basic),
         bearer: ways.value("bearer", secret::token),
+        client_cert: client_cert(&mut ways, listener),
     };
     not_yet(&mut ways, "wsse", &["username", "password", "password_next"]);
-    not_yet(&mut ways, "client_cert", &["subject", "sha256"]);
     ways.finish();
     auth
 }
@@ -72,6 +73,39 @@ fn not_yet(ways: &mut Section<'_, '_>, key: &'static str, keys: &[&'static str])
         "Use one of these until then; the bridge does not start with a check that it cannot make.",
     );
     section.finish();
+}
+
+/// Reads the certificate that callers must show: by its subject or by its fingerprint.
+fn client_cert(ways: &mut Section<'_, '_>, listener: Listener) -> Option<Expected> {
+    let mut section = ways.section("client_cert")?;
+    if !listener.asks_for_certificates {
+        let advice = "Add client_ca to [tls]; a proxy in front cannot pass a certificate on.";
+        section.fault("", "a client certificate, for which nobody is asked", "tls.client_ca beside it", advice);
+    }
+    let subject = section.value("subject", subject);
+    let sha256 = section.value("sha256", fingerprint);
+    if section.has("subject") == section.has("sha256") {
+        let found = if subject.is_some() { "both `subject` and `sha256`" } else { "neither `subject` nor `sha256`" };
+        section.fault("", found, "one of them", "Write { subject = \"CN=…\" } or { sha256 = \"…\" }.");
+    }
+    section.finish();
+    subject.map(Expected::Subject).or(sha256.map(Expected::Sha256))
+}
+
+fn subject(item: &Item, reader: &Reader<'_>) -> Result<Subject, Wrong> {
+    let expected = || Wrong::new("a distinguished name by RFC 4514, such as \"CN=studio,O=Example,C=US\"");
+    let name = text(item, reader).map_err(|_| expected())?;
+    name.parse().map_err(|NoName| {
+        expected().advice(
+            "It is the whole subject, no space after commas, as `openssl x509 -noout -subject -nameopt RFC2253` prints it.",
+        )
+    })
+}
+
+fn fingerprint(item: &Item, reader: &Reader<'_>) -> Result<Fingerprint, Wrong> {
+    let expected = || Wrong::new("a SHA-256 fingerprint of 64 hexadecimal digits");
+    let digits = text(item, reader).map_err(|_| expected())?;
+    digits.parse().map_err(|NoFingerprint| expected().advice("`openssl x509 -noout -fingerprint -sha256` prints it."))
 }
 
 fn basic(mut section: Section<'_, '_>) -> Option<Basic> {
