@@ -39,6 +39,10 @@ const WATCHDOG: Duration = Duration::from_secs(28);
 /// Workers of the public listener: what a message costs is parsing and waiting for the disk.
 const MAX_WORKERS: usize = 8;
 
+/// File descriptors that callers cannot take, beside one for each delivery under way: the journal's
+/// files, the admin listener, what the runtime needs.
+const KEPT_DESCRIPTORS: usize = 256;
+
 /// Where the configuration comes from, so that it can be read again.
 #[derive(Clone)]
 pub struct Origin {
@@ -116,7 +120,8 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         public_url: settings.public_url_at(public_address),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
-    let limits = net::Limits::new(settings.limits.request);
+    let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
+    let limits = net::Limits::new(settings.limits.request, room);
     let routes = public::routes(public);
     let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
     let app = move || ActixApp::new().configure(routes.clone());

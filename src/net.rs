@@ -11,13 +11,15 @@
 //! | a TLS handshake that drips | the same instant: the deadline stands beneath TLS |
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
+//! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
-//! | more connections than there is room for | [`Limits::connections`] |
-//! | a head without end | actix's own bound of 128 KiB |
+//! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
+//! | a head without end, or of very many headers | actix's own bounds, 128 KiB and 96: a 431 and the end |
 
 mod body;
 mod deadline;
+mod descriptors;
 mod timed;
 mod tls;
 
@@ -39,6 +41,7 @@ use actix_web::dev::AppConfig;
 
 pub use body::read_body;
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
+pub use descriptors::connections;
 use timed::TimedFactory;
 use tls::Connection;
 pub use tls::Handshakes;
@@ -57,10 +60,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits for a given time for a request: 75 s of silence, which is longer than common
-    /// proxies keep a connection, so that they close it first; 25,000 connections per worker.
-    pub fn new(request: Duration) -> Self {
-        Self { request, idle: Duration::from_secs(75), connections: 25_000 }
+    /// The limits for a given time for a request and so many connections per worker. 75 s of
+    /// silence are longer than common proxies keep a connection, so that they close it first.
+    pub fn new(request: Duration, connections: usize) -> Self {
+        Self { request, idle: Duration::from_secs(75), connections }
     }
 }
 
@@ -114,7 +117,9 @@ where
                 async move { stopping.notified().await }
             })
             .keep_alive(limits.idle)
-            .client_request_timeout(limits.request)
+            // The deadline covers the first head as well. actix's timer counts from a clock of half
+            // a second's steps, so that a short time would be over before it began.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(Rc::clone(connection.deadline()));

@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpStream as Client};
 use std::thread;
 use std::time::Instant;
 
+mod handshakes;
+
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
 /// Longer than this, and something hangs.
@@ -26,26 +28,17 @@ async fn slow() -> &'static str {
     "slept"
 }
 
+/// Answers at once, whatever comes of the body.
+async fn refuse() -> HttpResponse {
+    HttpResponse::Unauthorized().force_close().body("no")
+}
+
 async fn large() -> Vec<u8> {
     vec![b'x'; 64 << 20]
 }
 
 fn start(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
     start_with(limits, None)
-}
-
-/// A listener that speaks TLS, with a certificate that nobody vouches for.
-fn start_tls(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let secret = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], secret.into())
-        .unwrap();
-    start_with(limits, Some(Handshakes::new(Arc::new(config))))
 }
 
 fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, actix_server::ServerHandle) {
@@ -57,6 +50,7 @@ fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, ac
             let app = || {
                 App::new()
                     .route("/echo", web::post().to(echo))
+                    .route("/refuse", web::post().to(refuse))
                     .route("/slow", web::get().to(slow))
                     .route("/large", web::get().to(large))
             };
@@ -164,41 +158,6 @@ fn a_second_head_that_stops_half_way_ends_the_connection() {
     ends(&mut client);
 }
 
-/// The beginning of a TLS handshake: a record that announces more than ever comes.
-const HELLO: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
-
-#[test]
-fn a_handshake_that_drips_or_stops_ends_the_connection() {
-    let (address, _) = start_tls(limits(SHORT, LONG));
-    ends(&mut connect(address));
-    let mut client = connect(address);
-    client.write_all(HELLO).unwrap();
-    ends(&mut client);
-    let mut client = connect(address);
-    client.write_all(HELLO).unwrap();
-    drip(&mut client, b"x");
-}
-
-#[test]
-fn what_is_no_handshake_ends_the_connection() {
-    let (address, _) = start_tls(limits(LONG, LONG));
-    let mut client = connect(address);
-    client.write_all(post("a").as_bytes()).unwrap();
-    assert!(!ends(&mut client).contains("HTTP"));
-}
-
-#[test]
-fn a_handshake_under_way_does_not_hold_up_a_stop() {
-    let (address, handle) = start_tls(limits(LONG, LONG));
-    let mut client = connect(address);
-    client.write_all(HELLO).unwrap();
-    let begun = Instant::now();
-    // It is taken off the queue only some time after the connect; the connections are ended either way.
-    thread::spawn(move || actix_rt::System::new().block_on(handle.stop(true)));
-    ends(&mut client);
-    assert!(begun.elapsed() < Duration::from_secs(DRAIN_SECONDS), "the stop waited for it");
-}
-
 #[test]
 fn an_idle_connection_ends() {
     let (address, _) = start(limits(LONG, SHORT));
@@ -240,6 +199,21 @@ fn a_body_over_the_limit_is_answered_413_before_it_is_read() {
 }
 
 #[test]
+fn a_body_that_nobody_wants_ends_with_its_connection() {
+    let (address, _) = start(limits(LONG, LONG));
+    let mut clients = ["Content-Length: 900", "Transfer-Encoding: chunked"].map(|length| {
+        let mut client = connect(address);
+        client.write_all(format!("POST /refuse HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n").as_bytes()).unwrap();
+        assert!(answer(&mut client).starts_with("HTTP/1.1 401"));
+        client
+    });
+    let mut dripping = connect(address);
+    dripping.write_all(b"POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    drip(&mut dripping, b"1\r\nx\r\n");
+    clients.iter_mut().for_each(|client| assert_eq!(ends(client), ""));
+}
+
+#[test]
 fn an_encoding_is_answered_415() {
     let (address, _) = start(limits(LONG, LONG));
     for (encoding, status) in [("gzip", "415"), ("x-unknown", "415"), ("Identity", "200")] {
@@ -267,6 +241,26 @@ fn answers_that_are_not_read_end_the_connection() {
     client.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     thread::sleep(SHORT * 5);
     assert!(ends(&mut client).len() < 64 << 20, "the whole answer came after all");
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_one_ends() {
+    let (address, _) = start(Limits { connections: 2, ..limits(LONG, LONG) });
+    let mut held = [connect(address), connect(address)];
+    for client in &mut held {
+        client.write_all(post("a").as_bytes()).unwrap();
+        answer(client);
+    }
+    let mut third = connect(address);
+    third.write_all(post("third").as_bytes()).unwrap();
+    let [mut first, second] = held;
+    first.write_all(post("b").as_bytes()).unwrap();
+    assert!(answer(&mut first).ends_with('b'), "those that are in go on");
+    third.set_nonblocking(true).unwrap();
+    assert!(third.read(&mut [0]).is_err(), "the third was let in");
+    third.set_nonblocking(false).unwrap();
+    drop(second);
+    assert!(answer(&mut third).ends_with("third"));
 }
 
 #[test]

@@ -184,8 +184,17 @@ fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
         let seconds = header::HeaderValue::from(after.as_secs().max(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
-    if matches!(refusal.code, Code::RequestTimeout | Code::TooLarge) {
-        // What still comes of the body is not waited for.
+    let unread = [
+        Code::Unauthorized,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::RequestTimeout,
+        Code::TooLarge,
+        Code::UnsupportedMediaType,
+        Code::TooManyRequests,
+    ];
+    if unread.contains(&refusal.code) {
+        // What may still come of the body is not waited for.
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     response
