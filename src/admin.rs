@@ -6,6 +6,7 @@ mod applications;
 mod json;
 mod parameters;
 mod problem;
+mod refused;
 mod tokens;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::domain::OrgId;
 use crate::journal::{Ages, Health, Journal};
 use crate::metrics::{self, Metrics};
 use crate::organisation::Organisations;
+use crate::public::Public;
 
 pub use problem::Problem;
 pub use tokens::{Token, Tokens};
@@ -37,6 +39,8 @@ pub struct Admin {
     pub tokens: ArcSwap<Tokens>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What messages that are read again go through.
+    pub public: Arc<Public>,
     /// What is in force for each organisation.
     pub organisations: Organisations,
     /// How deliveries are tried, and what counts as late.
@@ -76,6 +80,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(scrape))
+            .configure(refused::routes)
             .configure(api::routes)
             .default_service(web::to(nothing_here));
     }

@@ -18,11 +18,12 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
+use crate::auth::Nonces;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
-use crate::journal::embedded::{Embedded, Options};
-use crate::journal::{self, Journal, Turn, Upkeep};
+use crate::journal::embedded::{Embedded, Options, RefusedFile};
+use crate::journal::{self, Journal, Refused, Turn, Upkeep};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
@@ -74,6 +75,7 @@ pub struct Running {
     routing: Arc<Routing>,
     policy: Arc<ArcSwap<Policy>>,
     journal: Arc<Embedded>,
+    refused: Arc<dyn Refused>,
     admin_state: Arc<Admin>,
     handshakes: Option<net::Handshakes>,
     stop: watch::Sender<bool>,
@@ -96,6 +98,25 @@ pub fn open_journal(
     Embedded::open(path, options, clock).context("the journal cannot be opened")
 }
 
+/// Opens what keeps the refused messages. They are there to help: without them the bridge does all
+/// that it promises, so that a file that cannot be used stops nothing.
+fn open_refused(store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
+    let StoreUrl::Sqlite(journal) = &store.url;
+    if store.refused.is_zero() {
+        if let Err(error) = RefusedFile::remove(journal) {
+            tracing::error!(%error, "the refused messages that were kept before cannot be removed");
+        }
+        return Arc::new(());
+    }
+    match RefusedFile::open(journal, store.refused, clock) {
+        Ok(file) => Arc::new(file),
+        Err(error) => {
+            tracing::error!(%error, "refused messages are not kept");
+            Arc::new(())
+        }
+    }
+}
+
 /// Builds everything and starts it.
 ///
 /// # Errors
@@ -108,6 +129,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
+    let refused = open_refused(&settings.store, Arc::clone(&clock));
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
@@ -119,11 +141,14 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
         public_url: settings.public_url_at(public_address),
+        clock: clock.clone(),
+        refused: Arc::clone(&refused),
+        nonces: Nonces::default(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
     let limits = net::Limits::new(settings.limits.request, room);
-    let routes = public::routes(public);
+    let routes = public::routes(Arc::clone(&public));
     let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
     let app = move || ActixApp::new().configure(routes.clone());
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
@@ -133,6 +158,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: metrics.clone(),
         tokens,
         clock: clock.clone(),
+        public,
         organisations: organisations.clone(),
         policy: Arc::clone(&policy),
         started_at: clock.now(),
@@ -156,6 +182,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         routing,
         policy,
         journal,
+        refused,
         admin_state,
         handshakes,
         stop,
@@ -260,8 +287,12 @@ impl Running {
         }
         admin.stop(false).await;
         let _ = admin_task.await;
-        let journal = self.journal;
-        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        let (journal, refused) = (self.journal, self.refused);
+        let closing = move || {
+            refused.close();
+            journal.close();
+        };
+        let _ = tokio::task::spawn_blocking(closing).await;
         tracing::info!("stopped");
     }
 }

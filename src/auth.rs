@@ -1,26 +1,49 @@
-//! Who may post: the credentials in a request's head and the certificate of its connection, verified.
+//! Who may post: the credentials in a request's head or in its message, and the certificate of its
+//! connection, verified.
 //!
-//! [`Authenticated`] comes only out of [`Verifier::verify`], so that what asks for it cannot be
-//! reached without a check. Secrets are compared in a time that does not depend on them, and an
+//! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
+//! what asks for it cannot be reached without a check; what was checked before it was kept is
+//! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
 //! Failed attempts are not slowed down yet. [`Denied`] tells missing credentials from wrong ones,
 //! as only wrong ones are attempts.
+//!
+//! Of several ways one suffices. What the head shows is judged first; only where it shows nothing,
+//! or a scheme that is not taken, and UsernameTokens are, does the body decide. A token beside
+//! credentials that were right in the head is not looked at.
 
+mod denied;
 mod header;
+mod nonces;
+mod token;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::certificate::{Certificate, Expected};
-use crate::refusal::{Code, Refusal};
+use crate::domain::OrgId;
+use crate::soap::UsernameToken;
+pub use denied::Denied;
 use header::Credentials;
+pub use nonces::Nonces;
+use token::Spent;
 
 /// A value whose sender has shown who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<T> {
     inner: T,
     way: Way,
+    spent: Option<Spent>,
+}
+
+impl Authenticated<()> {
+    /// The sender of a message that was kept: verified when it came, and now vouched for by an
+    /// operator, who has it read again.
+    pub fn vouched() -> Self {
+        Self { inner: (), way: Way::Operator, spent: None }
+    }
 }
 
 impl<T> Authenticated<T> {
@@ -31,7 +54,20 @@ impl<T> Authenticated<T> {
 
     /// Something made of the value, from the same sender: a body read after its head was verified.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Authenticated<U> {
-        Authenticated { inner: make(self.inner), way: self.way }
+        Authenticated { inner: make(self.inner), way: self.way, spent: self.spent }
+    }
+
+    /// The value, and its sender without it.
+    pub fn split(self) -> (Authenticated<()>, T) {
+        (Authenticated { inner: (), way: self.way, spent: self.spent }, self.inner)
+    }
+
+    /// Lets the sender show the same token again, because nothing is known to have come of its
+    /// message: whoever sends the same bytes again must not be taken for a thief.
+    pub fn give_back(&self, nonces: &Nonces, org: &OrgId) {
+        if let Some(spent) = self.spent {
+            nonces.give_back(org, spent);
+        }
     }
 
     /// The value.
@@ -57,50 +93,10 @@ pub enum Way {
     Bearer,
     /// By a client certificate alone.
     Certificate,
-}
-
-/// Why somebody is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Denied {
-    /// There is no `Authorization` header.
-    #[error("there are no credentials")]
-    Missing,
-    /// There is one that cannot be read, or more than one.
-    #[error("the Authorization header is malformed")]
-    Malformed,
-    /// It is of a scheme that is not taken here.
-    #[error("the scheme of the Authorization header is not taken here")]
-    OtherScheme,
-    /// The credentials are wrong. Which part of them is not said.
-    #[error("the credentials are wrong")]
-    Wrong,
-    /// A client certificate is expected, and the connection has shown none.
-    #[error("there is no client certificate")]
-    NoCertificate,
-    /// It has shown one that an authority vouches for, but not the expected one.
-    #[error("the client certificate is another one than is expected")]
-    OtherCertificate,
-}
-
-impl Denied {
-    /// Whether somebody tried something, which is what counts as a failed sign-in. A certificate
-    /// cannot be guessed.
-    pub fn is_attempt(self) -> bool {
-        matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong)
-    }
-
-    /// The refusal for the sender.
-    pub fn refusal(self) -> Refusal {
-        let sentence = match self {
-            Self::Missing => "Credentials are required: send an Authorization header.",
-            Self::Malformed => "The Authorization header cannot be read.",
-            Self::OtherScheme => "The scheme of the Authorization header is not taken here; see WWW-Authenticate.",
-            Self::Wrong => "The credentials are wrong.",
-            Self::NoCertificate => "A client certificate is required: show it in the TLS handshake.",
-            Self::OtherCertificate => "The client certificate is not the one that is expected here.",
-        };
-        Refusal::new(Code::Unauthorized, sentence)
-    }
+    /// By a WS-Security UsernameToken.
+    UsernameToken,
+    /// Before, and an operator vouches for it.
+    Operator,
 }
 
 /// Checks the credentials of one organisation. Any of those it was given suffices, but a certificate
@@ -112,6 +108,7 @@ pub struct Verifier {
     open: bool,
     basic: Vec<(String, SecretString)>,
     bearer: Vec<SecretString>,
+    tokens: Vec<(String, SecretString)>,
     certificate: Option<Expected>,
 }
 
@@ -131,6 +128,17 @@ impl Verifier {
     pub fn with_bearer(mut self, token: SecretString) -> Self {
         self.bearer.push(token);
         self
+    }
+
+    /// Also takes a UsernameToken with this user name and this password.
+    pub fn with_username_token(mut self, username: impl Into<String>, password: SecretString) -> Self {
+        self.tokens.push((username.into(), password));
+        self
+    }
+
+    /// Whether a message may show in its body who it is from.
+    pub fn takes_tokens(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
     /// Asks for this client certificate.
@@ -156,7 +164,7 @@ impl Verifier {
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
         let way = self.check_certificate(certificate)?.map_or_else(|| self.way(headers), Ok)?;
-        Ok(Authenticated { inner, way })
+        Ok(Authenticated { inner, way, spent: None })
     }
 
     /// Whether the certificate is the expected one, where one is, and says all that is asked for.
@@ -165,8 +173,24 @@ impl Verifier {
         if !expected.is(shown.ok_or(Denied::NoCertificate)?) {
             return Err(Denied::OtherCertificate);
         }
-        let alone = self.basic.is_empty() && self.bearer.is_empty();
+        let alone = self.basic.is_empty() && self.bearer.is_empty() && self.tokens.is_empty();
         Ok(alone.then_some(Way::Certificate))
+    }
+
+    /// Checks the UsernameToken of a message whose head showed nothing, and takes its nonce.
+    ///
+    /// # Errors
+    /// Why the sender is not let in.
+    pub fn verify_token<T>(
+        &self,
+        token: Option<&UsernameToken>,
+        (org, nonces): (&OrgId, &Nonces),
+        now: Timestamp,
+        inner: T,
+    ) -> Result<Authenticated<T>, Denied> {
+        let spent = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
+        spent.map_or(Ok(()), |spent| nonces.take(org, spent, now))?;
+        Ok(Authenticated { inner, way: Way::UsernameToken, spent })
     }
 
     fn way<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Result<Way, Denied> {
@@ -199,9 +223,11 @@ impl Verifier {
             realm.chars().filter(|c| (c.is_ascii_graphic() || *c == ' ') && !"\"\\".contains(*c)).collect();
         let basic = (!self.basic.is_empty()).then(|| format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
         let bearer = (!self.bearer.is_empty()).then(|| format!("Bearer realm=\"{realm}\""));
-        // No scheme is registered for it, but a 401 must name one (RFC 9110, section 11.6.1).
+        // HTTP asks for a challenge with every 401 (RFC 9110, section 11.6.1); no scheme of its own stands
+        // for a header of SOAP's, nor for a certificate.
+        let tokens = self.takes_tokens().then(|| format!("WSSE realm=\"{realm}\", profile=\"UsernameToken\""));
         let certificate = self.certificate.is_some().then(|| format!("Certificate realm=\"{realm}\""));
-        basic.into_iter().chain(bearer).chain(certificate).collect()
+        basic.into_iter().chain(bearer).chain(tokens).chain(certificate).collect()
     }
 }
 
@@ -281,7 +307,7 @@ mod tests {
     fn challenges_name_what_is_configured() {
         let challenges = both().challenges("ac\"me");
         assert_eq!(challenges, ["Basic realm=\"acme\", charset=\"UTF-8\"", "Bearer realm=\"acme\""]);
-        assert_eq!(Denied::Wrong.refusal().code, Code::Unauthorized);
+        assert_eq!(Denied::Wrong.refusal().code, crate::refusal::Code::Unauthorized);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use address::is_loopback;
 pub use admin_token::AdminToken;
 pub use fault::{Fault, Faults};
 pub use organisation::{
-    Auth, Basic, FaultStatus, Handler, IdTypes, Intake, OrganisationSettings, Relay, Workday, WorkdayCredentials,
+    Auth, FaultStatus, Handler, IdTypes, Intake, Login, OrganisationSettings, Relay, Workday, WorkdayCredentials,
 };
 pub use secret::Environment;
 pub use tls::Tls;

@@ -12,6 +12,7 @@
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
 //! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
+//! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
@@ -20,6 +21,7 @@
 mod body;
 mod deadline;
 mod descriptors;
+mod inflate;
 mod timed;
 mod tls;
 

@@ -2,6 +2,8 @@
 
 mod description;
 mod health;
+mod message;
+mod refused;
 mod soap;
 
 use std::sync::Arc;
@@ -11,10 +13,14 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use url::Url;
 
+use crate::auth::Nonces;
+use crate::clock::Clock;
 use crate::config::Limits;
-use crate::journal::Journal;
+use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::organisation::Organisations;
+
+pub use refused::retry;
 
 /// What the routes of the public listener work with.
 pub struct Public {
@@ -28,6 +34,12 @@ pub struct Public {
     pub limits: Limits,
     /// Under which address callers reach the listener.
     pub public_url: Url,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where refused messages are kept.
+    pub refused: Arc<dyn Refused>,
+    /// Which UsernameTokens were used.
+    pub nonces: Nonces,
 }
 
 /// Adds the routes.

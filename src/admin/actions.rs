@@ -134,9 +134,11 @@ async fn erase(
     let candidate = CandidateId::new(&path.1);
     let candidate = candidate.map_err(|error| Problem::bad_parameter("candidate_id", format!("It {error}.")))?;
     finish_first(&admin, &token, &org, &candidate, force).await?;
+    // First, so that whoever holds the receipt knows that these are gone too.
+    let refused = admin.public.refused.erase(org.clone(), candidate.clone()).await?;
     let erasure = admin.journal.erase(org.clone(), candidate, token.name.as_str().into()).await?;
     // Whose it was is not logged, as that is what it is about.
-    tracing::info!(token = token.name, orgid = %org, receipt = erasure.number, action = "erase", "an operator acted");
+    tracing::info!(token = token.name, orgid = %org, receipt = erasure.number, refused, action = "erase", "an operator acted");
     let status = if erasure.done_at.is_some() { 200 } else { 202 };
     let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
     Ok(HttpResponse::build(status).json(json::erasure(erasure)))

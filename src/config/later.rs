@@ -3,9 +3,7 @@
 /// The paths of these keys; `*` stands for one name. A feature that lands removes its lines.
 const LATER: &[&str] = &[
     "trusted_proxies",
-    "store.refused_days",
     "limits.requests_per_second",
-    "org.*.auth.basic.password_next",
     "org.*.reconcile_every_minutes",
     "org.*.intake",
     "org.*.workday",

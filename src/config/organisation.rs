@@ -60,18 +60,20 @@ pub(super) struct Listener {
 pub struct Auth {
     /// Everyone who reaches the (loopback) listener; then there is nothing else.
     pub none: bool,
-    /// A user name with a password.
-    pub basic: Option<Basic>,
+    /// HTTP's Basic scheme; the name is without a colon.
+    pub basic: Option<Login>,
     /// A Bearer token.
     pub bearer: Option<SecretString>,
+    /// A WS-Security UsernameToken.
+    pub wsse: Option<Login>,
     /// The client's certificate.
     pub client_cert: Option<Expected>,
 }
 
 /// A user name with a password.
 #[derive(Debug, Clone)]
-pub struct Basic {
-    /// The name; without a colon.
+pub struct Login {
+    /// The name.
     pub username: String,
     /// The password.
     pub password: SecretString,

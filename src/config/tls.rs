@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use rustls::crypto::ring;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -85,7 +85,7 @@ fn verifier(
             return None;
         }
     }
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(default_provider());
     let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build();
     built.map_err(|error| wrong(format!("certificates that cannot be used ({error})"))).ok()
 }
@@ -96,7 +96,7 @@ fn build(
     key: PrivateKeyDer<'static>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Option<ServerConfig> {
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_safe_default_protocol_versions().expect("the provider has suites of TLS 1.2 and 1.3");
     let asks = verifier.is_some();
     let builder = match verifier {

@@ -8,6 +8,7 @@
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory; `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `gate` is what stops an organisation's deliveries.
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
@@ -22,6 +23,7 @@ mod gate;
 mod keys;
 mod lanes;
 mod read;
+mod refused;
 mod removal;
 mod schema;
 mod standings;
@@ -60,6 +62,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 
+pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use writer::Options;
 

@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod authority;
+mod bodies;
 mod bridge;
 mod commands;
 mod delivery;
@@ -16,6 +17,8 @@ mod model;
 mod operate;
 mod raw;
 mod readme;
+mod refused;
 mod relay;
+mod security;
 mod tidy;
 mod tls;

@@ -6,7 +6,7 @@ use super::super::section::{Reader, Section, Wrong};
 use super::super::tree::Item;
 use super::super::value::{boolean, text, time};
 use super::super::{address, secret};
-use super::{Auth, Basic, Intake, Listener, Workday, WorkdayCredentials};
+use super::{Auth, Intake, Listener, Login, Workday, WorkdayCredentials};
 use crate::certificate::{Expected, Fingerprint, NoFingerprint, NoName, Subject};
 
 /// Reads `auth`. An organisation that says nothing about it is a fault: letting everyone in must
@@ -29,11 +29,11 @@ pub(super) fn auth(section: &mut Section<'_, '_>, listener: Listener) -> Auth {
     }
     let auth = Auth {
         none: none.unwrap_or(false),
-        basic: ways.section("basic").and_then(basic),
+        basic: ways.section("basic").and_then(|section| login(section, username)),
         bearer: ways.value("bearer", secret::token),
+        wsse: ways.section("wsse").and_then(|section| login(section, text)),
         client_cert: client_cert(&mut ways, listener),
     };
-    not_yet(&mut ways, "wsse", &["username", "password", "password_next"]);
     ways.finish();
     auth
 }
@@ -42,7 +42,7 @@ fn no_way_in(section: &Section<'_, '_>, key: &str) {
     section.fault(
         key,
         "no credentials",
-        "auth.basic or auth.bearer (or, on a loopback listener, auth.none = true)",
+        "auth.basic, auth.bearer or auth.wsse (or, on a loopback listener, auth.none = true)",
         "Add auth.basic = { username = \"imper\", password = { env = \"NAME\" } }.",
     );
 }
@@ -57,22 +57,6 @@ fn open(ways: &Section<'_, '_>, loopback: bool, others: &[&str]) {
         let found = format!("true beside {}", others.join(", "));
         ways.fault("none", found, "either credentials or auth.none", "Remove one: auth.none lets everyone in.");
     }
-}
-
-/// A way to sign in that is not built yet. To start without it would let in whom it keeps out, or
-/// keep out whom it lets in.
-fn not_yet(ways: &mut Section<'_, '_>, key: &'static str, keys: &[&'static str]) {
-    let Some(mut section) = ways.section(key) else { return };
-    for key in keys {
-        section.value(key, |_, _| Ok(()));
-    }
-    section.fault(
-        "",
-        format!("auth.{key}, which this release cannot check yet"),
-        "auth.basic or auth.bearer",
-        "Use one of these until then; the bridge does not start with a check that it cannot make.",
-    );
-    section.finish();
 }
 
 /// Reads the certificate that callers must show: by its subject or by its fingerprint.
@@ -108,12 +92,12 @@ fn fingerprint(item: &Item, reader: &Reader<'_>) -> Result<Fingerprint, Wrong> {
     digits.parse().map_err(|NoFingerprint| expected().advice("`openssl x509 -noout -fingerprint -sha256` prints it."))
 }
 
-fn basic(mut section: Section<'_, '_>) -> Option<Basic> {
-    let username = section.required("username", "a user name", username);
+fn login(mut section: Section<'_, '_>, name: impl Fn(&Item, &Reader<'_>) -> Result<String, Wrong>) -> Option<Login> {
+    let username = section.required("username", "a user name", name);
     let password = section.required("password", "a password, a secret", secret::secret);
     let password_next = section.value("password_next", secret::secret);
     section.finish();
-    Some(Basic { username: username?, password: password?, password_next })
+    Some(Login { username: username?, password: password?, password_next })
 }
 
 fn username(item: &Item, reader: &Reader<'_>) -> Result<String, Wrong> {
