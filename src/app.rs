@@ -18,7 +18,7 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
-use crate::auth::Nonces;
+use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
@@ -27,7 +27,7 @@ use crate::journal::{self, Journal, Refused, Turn, Upkeep};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
-use crate::public::{self, Public};
+use crate::public::{self, Public, Rates};
 
 /// How long requests under way may take to be answered once the bridge is told to stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(10);
@@ -140,10 +140,14 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         organisations: organisations.clone(),
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
-        public_url: settings.public_url_at(public_address),
         clock: clock.clone(),
         refused: Arc::clone(&refused),
         nonces: Nonces::default(),
+        rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
+        sign_ins: SignIns::new(Arc::clone(&clock)),
+        public_url: settings.public_url.clone(),
+        own_url: settings.own_url_at(public_address),
+        trusted_proxies: settings.trusted_proxies.clone(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
@@ -257,6 +261,8 @@ impl Running {
             handshakes.replace(Arc::clone(&tls.server));
         }
         self.organisations.replace(Directory::of(&new));
+        // What failed before may have been put right by this.
+        self.admin_state.public.sign_ins.forget();
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
         self.pump.nudge();

@@ -37,7 +37,7 @@ pub use organisation::{
 };
 pub use secret::Environment;
 pub use tls::Tls;
-pub use value::Network;
+pub use value::{Network, NoNetwork};
 
 use crate::domain::OrgId;
 
@@ -217,9 +217,13 @@ impl Settings {
 
     /// The public address, given the address to which the public listener was bound.
     pub fn public_url_at(&self, bound: SocketAddr) -> Url {
+        self.public_url.clone().unwrap_or_else(|| self.own_url_at(bound))
+    }
+
+    /// The public listener's own address, given the one to which it was bound.
+    pub fn own_url_at(&self, bound: SocketAddr) -> Url {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let own = || Url::parse(&format!("{scheme}://{bound}")).expect("an address and a port make a URL");
-        self.public_url.clone().unwrap_or_else(own)
+        Url::parse(&format!("{scheme}://{bound}")).expect("an address and a port make a URL")
     }
 
     /// The keys that were set but do nothing in this release, for the start to log.

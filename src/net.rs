@@ -21,6 +21,7 @@
 mod body;
 mod deadline;
 mod descriptors;
+mod forwarded;
 mod inflate;
 mod timed;
 mod tls;
@@ -44,6 +45,7 @@ use actix_web::dev::AppConfig;
 pub use body::read_body;
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
 pub use descriptors::connections;
+pub use forwarded::Forwarded;
 use timed::TimedFactory;
 use tls::Connection;
 pub use tls::Handshakes;

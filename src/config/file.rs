@@ -40,7 +40,7 @@ pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
         keys,
     };
     exposure(&root, &settings, tls_is_written);
-    open_behind_proxy(&root, &settings);
+    behind_proxy(&root, &settings);
     root.finish();
     settings
 }
@@ -79,8 +79,14 @@ fn exposure(root: &Section<'_, '_>, settings: &Settings, tls: bool) {
     }
 }
 
-/// A proxy on this machine can carry the outside to a loopback listener that asks for nothing.
-fn open_behind_proxy(root: &Section<'_, '_>, settings: &Settings) {
+/// A proxy on this machine can carry the outside to a loopback listener that asks for nothing, and
+/// one that is not named hides who calls.
+fn behind_proxy(root: &Section<'_, '_>, settings: &Settings) {
+    if settings.behind_tls_proxy && settings.trusted_proxies.is_empty() {
+        let warning = "behind_tls_proxy without trusted_proxies: all callers seem to come from the proxy, so that \
+                       the failed sign-ins of one slow down the others; name the proxy's addresses there";
+        root.reader().warn(warning.into());
+    }
     for open in settings.organisations.iter().filter(|org| settings.behind_tls_proxy && org.auth.none) {
         let id = &open.id;
         root.reader().warn(format!("org.{id}.auth.none lets in everyone whom the proxy in front lets through"));

@@ -121,7 +121,7 @@ fn every_key_of_the_contract_is_read() {
     assert_eq!(relay.api_key_next.as_ref().unwrap().expose_secret(), "relay-key-next");
     assert_eq!((acme.fault_status, acme.expect_message_every), (FaultStatus::Always400, None));
     let later = settings.without_effect();
-    for key in ["trusted_proxies", "limits.requests_per_second", "org.acme.intake", "org.acme.workday"] {
+    for key in ["org.acme.intake", "org.acme.workday"] {
         assert!(later.iter().any(|found| found == key), "{key} is not in {later:?}");
     }
     assert!(!later.iter().any(|key| key.starts_with("org.other") || key == "delivery.proxy"), "{later:?}");
@@ -183,6 +183,17 @@ fn what_others_can_reach_must_be_protected() {
 fn what_security_depends_on_but_is_not_built_stops_the_start() {
     let found = faults("[store]\nurl = 'postgres://user:hunter2@host/db'");
     assert!(found[0].contains("PostgreSQL") && !found[0].contains("hunter2"), "{found:?}");
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_spoken_of() {
+    let warnings = |lines: &str| {
+        let text = format!("{lines}\n[org.x]\nauth.bearer = 'x'\nhandler = 'in_process'\n");
+        load(&text, &[]).unwrap_or_else(|faults| panic!("{faults}")).warnings
+    };
+    assert!(warnings("behind_tls_proxy = true")[0].contains("trusted_proxies"));
+    assert!(warnings("behind_tls_proxy = true\ntrusted_proxies = ['127.0.0.1']").is_empty());
+    assert!(warnings("").is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
@@ -126,15 +127,24 @@ pub struct Network {
     prefix: u8,
 }
 
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().ok()?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-        (prefix <= bits).then_some(Self { address, prefix })
-    }
+/// The text is neither an address nor a range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is no range of addresses such as 10.0.0.0/8")]
+pub struct NoNetwork;
 
+impl FromStr for Network {
+    type Err = NoNetwork;
+
+    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NoNetwork)?;
+        if prefix <= bits { Ok(Self { address, prefix }) } else { Err(NoNetwork) }
+    }
+}
+
+impl Network {
     /// Whether the address lies in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = match (self.address, address.to_canonical()) {
@@ -149,7 +159,7 @@ impl Network {
 /// Ranges of addresses.
 pub(super) fn networks(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<Network>> {
     let network = |text: String| {
-        Network::parse(&text).ok_or_else(|| {
+        text.parse().map_err(|NoNetwork| {
             Wrong::new("addresses or ranges of addresses such as \"10.0.0.0/8\"").found(format!("{text:?}"))
         })
     };

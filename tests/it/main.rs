@@ -20,5 +20,6 @@ mod readme;
 mod refused;
 mod relay;
 mod security;
+mod sign_in;
 mod tidy;
 mod tls;

@@ -16,8 +16,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("delivery", &["journal", "domain", "clock"]),
     ("protection", &["delivery", "journal", "domain"]),
     ("config", &["domain", "certificate"]),
-    ("auth", &["refusal", "certificate", "domain", "soap"]),
-    ("net", &["refusal", "certificate"]),
+    ("auth", &["refusal", "certificate", "clock", "domain", "soap"]),
+    ("net", &["refusal", "certificate", "config"]),
     ("organisation", &["domain", "config", "soap", "auth", "journal", "refusal"]),
     ("metrics", &["delivery", "journal", "domain"]),
 ];
@@ -32,6 +32,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("ring::", &["src/auth/token.rs", "src/certificate.rs"]),
     ("siphasher::", &["src/journal/embedded/keys.rs"]),
     ("tokio_rustls::", &["src/net/tls.rs"]),
+    ("governor::", &["src/public/rates.rs"]),
     ("x509_cert::", &["src/certificate.rs"]),
     ("toml::", &["src/config/"]),
     ("clap::", &["src/cli.rs", "src/cli/"]),
