@@ -11,6 +11,7 @@ mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
+mod faults_power;
 mod faults_sync;
 mod fixtures;
 mod journal_contract;
