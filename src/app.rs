@@ -1,6 +1,7 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
 mod routing;
+mod upkeep;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -18,10 +19,10 @@ use url::Url;
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AdminToken, Environment, Loaded, Settings, Store, StoreUrl};
+use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
 use crate::journal::embedded::{Embedded, Options};
-use crate::journal::{self, Journal, Upkeep};
+use crate::journal::{self, Journal, Turn, Upkeep};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
@@ -119,14 +120,22 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let routes = public::routes(public);
     let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
     let tokens = ArcSwap::from_pointee(tokens);
-    let admin_state =
-        Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
+    let admin_state = Arc::new(Admin {
+        journal: journal.clone(),
+        metrics: metrics.clone(),
+        tokens,
+        clock: clock.clone(),
+        organisations: organisations.clone(),
+        policy: Arc::clone(&policy),
+        started_at: clock.now(),
+    });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
     let (stop, stopping) = watch::channel(false);
     let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
     let pump = Arc::new(pump);
+    tokio::spawn(upkeep::run(Arc::clone(&admin_state), settings.store.retention, stopping.clone()));
     let pumping = tokio::spawn(Arc::clone(&pump).run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
     Ok(Running {
@@ -210,6 +219,8 @@ impl Running {
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
         self.pump.nudge();
+        // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
+        drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
         tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
     }
 
@@ -254,7 +265,8 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
 }
 
-fn local(address: SocketAddr) -> Url {
+/// The URL of a listener on this machine.
+pub(crate) fn local(address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -277,11 +289,12 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None }];
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, acts: true }];
     tokens.extend(settings.admin.tokens.iter().map(|token| Token {
         name: token.name.clone(),
         secret: token.token.clone(),
         orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
+        acts: token.role == Role::Operator,
     }));
     Ok((Tokens::new(tokens), secret))
 }
@@ -293,7 +306,10 @@ fn policy(settings: &Settings) -> Policy {
         first_retry: delivery.first_retry,
         max_retry: delivery.max_retry,
         give_up_after: delivery.give_up_after,
+        probe: delivery.probe,
         useful_within: delivery.useful_within,
+        // Without an alert no interview is open for too long.
+        open_interview_alert: delivery.open_interview_alert.unwrap_or(Duration::MAX),
         concurrency: delivery.concurrency,
     }
 }

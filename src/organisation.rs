@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -34,6 +35,8 @@ pub struct Organisation {
     pub verifier: Verifier,
     /// Where its events go.
     pub handler: Handler,
+    /// Silence longer than this is reported; `None`: never.
+    pub expect_message_every: Option<Duration>,
     /// Undelivered events above which nothing is accepted; `None`: no limit.
     pub pending_events: Option<u64>,
 }
@@ -60,6 +63,7 @@ impl Organisation {
             expect_tenant: settings.expect_tenant.clone(),
             verifier: verifier(&settings.auth),
             handler: settings.handler.clone(),
+            expect_message_every: settings.expect_message_every,
             pending_events: limits.pending_events,
         }
     }

@@ -37,6 +37,16 @@ impl Problem {
         Self::new(401, "Unauthorized", "Send the admin token as \"Authorization: Bearer <token>\".")
     }
 
+    /// The token may look, but not act.
+    pub fn forbidden() -> Self {
+        Self::new(403, "Forbidden", "The token's role is viewer; this takes an operator's.")
+    }
+
+    /// It cannot be done as things stand.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(409, "Conflict", detail)
+    }
+
     /// There is no such thing, or the token may not see it.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, "Not found", detail)

@@ -3,13 +3,9 @@
 /// The paths of these keys; `*` stands for one name. A feature that lands removes its lines.
 const LATER: &[&str] = &[
     "trusted_proxies",
-    "store.retention_days",
     "store.refused_days",
     "limits.requests_per_second",
-    "delivery.probe_seconds",
-    "delivery.open_interview_alert_days",
     "org.*.auth.basic.password_next",
-    "org.*.expect_message_every_hours",
     "org.*.reconcile_every_minutes",
     "org.*.intake",
     "org.*.workday",

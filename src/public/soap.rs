@@ -113,6 +113,7 @@ fn read(
         pending_limit: organisation.pending_events.unwrap_or(0),
         dry_run,
         trace: request.headers().get(TRACEPARENT).and_then(|value| traceparent(value.as_bytes())),
+        note: None,
     };
     Ok((version, addressing, incoming))
 }

@@ -19,6 +19,7 @@ mod kill;
 mod line;
 mod model;
 mod operate;
+mod operator;
 mod oracle;
 mod preload;
 mod readme;

@@ -18,8 +18,8 @@ use imper_bridge::domain::{
 };
 use imper_bridge::journal::embedded::{Embedded, Options};
 use imper_bridge::journal::{
-    Answered, Claimed, Deliver, DeliveryState, EventFilter, EventRecord, Incoming, Intake, Quota, Receipt, Records,
-    Settled, Settlement, Verdict, Work,
+    Ages, Answered, Claimed, Deliver, DeliveryState, EventFilter, EventRecord, Incoming, Intake, Quota, Receipt,
+    Records, Settled, Settlement, Verdict, Work,
 };
 use jiff::Timestamp;
 
@@ -31,6 +31,7 @@ const SEEDS: u64 = 250;
 const STEPS: usize = 60;
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
+const AGES: Ages = Ages { useful_within: DAY, open_interview: DAY };
 const ORGANISATIONS: [&str; 2] = ["acme", "other"];
 
 #[test]
@@ -295,7 +296,7 @@ impl History {
     }
 
     fn compare_stats(&self) {
-        let stats = self.journal().stats().wait().unwrap();
+        let stats = self.journal().stats(AGES).wait().unwrap();
         for name in ORGANISATIONS {
             let count = |test: &dyn Fn(usize, &Event) -> bool| {
                 let own = self.events.iter().enumerate().filter(|(_, event)| event.message.org == name);
@@ -327,7 +328,7 @@ impl History {
         self.reopen();
         self.compare();
         assert!((0..self.events.len()).all(|number| self.state(number) != DeliveryState::Pending));
-        assert!(self.journal().waiting().iter().all(|waiting| waiting.pending == 0));
+        assert!(self.journal().pulse().iter().all(|waiting| waiting.pending == 0));
     }
 }
 
@@ -362,5 +363,6 @@ fn incoming(message: &Message) -> Incoming {
         pending_limit: 0,
         dry_run: message.dry_run,
         trace: None,
+        note: None,
     }
 }

@@ -5,16 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::append::Identity;
+use super::append::{self, Identity};
 use super::fact::{self, Fact};
 use super::log::{self, Log};
 use super::schema::{self, OpenError, Synchronous};
 use super::sweep::Sweep;
+use crate::domain::OrgId;
 use crate::journal::Unavailable;
 
-const MIGRATIONS: &[&str] = &[include_str!("index/0001.sql")];
+/// The index is made anew rather than migrated: the steps to an earlier schema are empty, and the
+/// last one fails on a file that has tables.
+const MIGRATIONS: &[&str] = &["", include_str!("index/0002.sql")];
 
 /// How many facts make a sweep while messages keep coming.
 const SWEEP: usize = 50_000;
@@ -141,7 +145,7 @@ pub(super) fn open(
                 tracing::warn!(index = %path.display(), %reason, "making the journal's index anew");
             }
             remove(path)?;
-            create(path, identity).map_err(schema::sqlite(path))??
+            create(path, journal, identity).map_err(schema::sqlite(path))??
         }
     };
     let applied = replay(&mut index, journal, identity, end).map_err(schema::sqlite(path))?;
@@ -168,14 +172,35 @@ fn try_open(path: &Path, identity: &Identity, end: u64) -> Result<Connection, St
     Ok(index)
 }
 
-fn create(path: &Path, identity: &Identity) -> rusqlite::Result<Result<Connection, OpenError>> {
+fn create(path: &Path, journal: &Connection, identity: &Identity) -> rusqlite::Result<Result<Connection, OpenError>> {
     let index = match schema::open(path, Synchronous::Normal, MIGRATIONS) {
         Ok(index) => index,
         Err(error) => return Ok(Err(error)),
     };
     index.execute("INSERT INTO progress VALUES (?1, 0)", [identity.tag])?;
+    start_figures(&index, journal)?;
     tune(&index)?;
     Ok(Ok(index))
+}
+
+/// The figures begin with those of what the journal no longer holds.
+fn start_figures(index: &Connection, journal: &Connection) -> rusqlite::Result<()> {
+    let mut removed =
+        journal.prepare("SELECT orgid, accepted, delivered, late, last_message_at, last_started_at FROM removed")?;
+    let mut start = index.prepare("INSERT INTO organisation VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)")?;
+    let mut rows = removed.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..6).map(|column| row.get::<_, rusqlite::types::Value>(column));
+        start.execute(rusqlite::params_from_iter(values.collect::<rusqlite::Result<Vec<_>>>()?))?;
+    }
+    Ok(())
+}
+
+/// When each organisation's last message came.
+pub(super) fn last_messages(index: &Connection) -> rusqlite::Result<Vec<(OrgId, Timestamp)>> {
+    let mut statement =
+        index.prepare("SELECT orgid, last_message_at FROM organisation WHERE last_message_at IS NOT NULL")?;
+    statement.query_map([], |row| Ok((append::organisation(row, 0)?, append::millisecond(row, 1)?)))?.collect()
 }
 
 fn tune(index: &Connection) -> rusqlite::Result<()> {

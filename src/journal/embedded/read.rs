@@ -1,19 +1,21 @@
 //! Queries: on connections of their own, over the journal and its index together.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::append::{self, EVENT_COLUMNS, Identity, millisecond};
+use super::append::{self, EVENT_COLUMNS, EVENT_WIDTH, Identity, Stored, millisecond};
 use super::keys::halves;
-use super::sweep::microsecond;
+use super::sweep::{WAITS, microsecond};
 use crate::domain::protection::Span;
-use crate::domain::{EventId, OrgId};
+use crate::domain::{ApplicationId, EventId, EventType, OrgId};
+use crate::journal::batch::Key;
 use crate::journal::{
-    AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, OrganisationStats, Page, ProtectionFilter,
-    ProtectionRecord, StageSeen, Waiting,
+    Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord,
+    OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
 };
 
 /// What an event's row has beside its own columns, in the order that [`record`] reads.
@@ -25,7 +27,7 @@ const JOINED_COLUMNS: &str = "o.dead, o.due_at, d.count, d.last_at,
 const JOINS: &str = "LEFT JOIN idx.open o ON o.event = event.sequence
     LEFT JOIN idx.duplicates d ON d.event = event.sequence";
 
-const OWN_COLUMNS: usize = 23;
+const OWN_COLUMNS: usize = EVENT_WIDTH;
 
 pub(super) fn events(
     connection: &Connection,
@@ -43,7 +45,7 @@ pub(super) fn events(
         limit + 1,
     );
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(query.values), |row| record(row, identity))?;
+    let rows = statement.query_map(params_from_iter(query.values), |row| record(connection, row, identity))?;
     let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let next = (items.len() > limit).then(|| {
         items.truncate(limit);
@@ -57,8 +59,10 @@ pub(super) fn event(
     identity: &Identity,
     id: EventId,
 ) -> rusqlite::Result<Option<(EventRecord, Vec<AttemptRecord>)>> {
-    let sql = format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1");
-    let found = connection.prepare_cached(&sql)?.query_row([id.sequence()], |row| record(row, identity)).optional()?;
+    let sql =
+        format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1 AND {SHOWN}");
+    let mut found = connection.prepare_cached(&sql)?;
+    let found = found.query_row([id.sequence()], |row| record(connection, row, identity)).optional()?;
     // The place may hold another journal's event: the whole id counts.
     let Some(found) = found.filter(|found| found.event.event_id == id) else { return Ok(None) };
     let mut statement = connection.prepare_cached(
@@ -82,15 +86,16 @@ pub(super) fn event(
     Ok(Some((found, attempts)))
 }
 
-fn record(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
+fn record(connection: &Connection, row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
     let stored = append::stored(row, identity.tag)?;
-    let dead: Option<bool> = row.get(OWN_COLUMNS)?;
-    let state = match (stored.deliver, dead) {
+    let state = match (stored.deliver, row.get::<_, Option<u8>>(OWN_COLUMNS)?) {
         (false, _) => DeliveryState::None,
         (true, None) => DeliveryState::Delivered,
-        (true, Some(false)) => DeliveryState::Pending,
-        (true, Some(true)) => DeliveryState::Dead,
+        (true, Some(WAITS)) => DeliveryState::Pending,
+        (true, Some(_)) => DeliveryState::Dead,
     };
+    let settled = matches!(state, DeliveryState::Delivered | DeliveryState::Dead);
+    let superseded = settled && superseded(connection, &stored, identity)?;
     let due_at = row.get::<_, Option<i64>>(OWN_COLUMNS + 1)?.and_then(|at| Timestamp::from_millisecond(at).ok());
     let last_duplicate_at = row.get::<_, Option<i64>>(OWN_COLUMNS + 3)?;
     Ok(EventRecord {
@@ -104,9 +109,92 @@ fn record(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
         last_error: row.get(OWN_COLUMNS + 5)?,
         duplicates: row.get::<_, Option<u64>>(OWN_COLUMNS + 2)?.unwrap_or(0),
         last_duplicate_at: last_duplicate_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        note: stored.note,
+        superseded,
         event: stored.event,
     })
 }
+
+/// Whether a later boundary of the application makes a repetition of this one wrong: its interview
+/// is over, or one has begun since it ended.
+fn superseded(connection: &Connection, stored: &Stored, identity: &Identity) -> rusqlite::Result<bool> {
+    if !stored.event.event_type.is_boundary() {
+        return Ok(false);
+    }
+    let since = interview(connection, super::fact::application(stored, identity))?.and_then(|(_, since)| since);
+    Ok(match stored.event.event_type {
+        EventType::InterviewStarted => since != Some(stored.sequence),
+        _ => since.is_some_and(|since| since > stored.sequence),
+    })
+}
+
+/// An application's latest event and the one that started the interview it is in.
+fn interview(connection: &Connection, application: Key) -> rusqlite::Result<Option<(u64, Option<u64>)>> {
+    let (k1, k2) = halves(application);
+    let sql = "SELECT head, since FROM idx.application WHERE k1 = ?1 AND k2 = ?2";
+    connection.prepare_cached(sql)?.query_row([k1, k2], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+/// The latest state of one application.
+pub(super) fn application(
+    connection: &Connection,
+    identity: &Identity,
+    org: &OrgId,
+    application: &ApplicationId,
+) -> rusqlite::Result<Option<ApplicationRecord>> {
+    let key = identity.keys.application(org, application.as_str());
+    let Some((head, since)) = interview(connection, key)? else { return Ok(None) };
+    application_record(connection, identity, head, since)
+}
+
+fn application_record(
+    connection: &Connection,
+    identity: &Identity,
+    head: u64,
+    since: Option<u64>,
+) -> rusqlite::Result<Option<ApplicationRecord>> {
+    let sql = format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1");
+    let mut latest = connection.prepare_cached(&sql)?;
+    let latest = latest.query_row([head], |row| record(connection, row, identity)).optional()?;
+    let started = since.map(|since| append::read(connection, since, identity.tag)).transpose()?.flatten();
+    let in_interview_since = started.map(|started| started.event.received_at);
+    Ok(latest.map(|latest| ApplicationRecord { latest, in_interview_since }))
+}
+
+/// The applications that are in an interview, the longest first.
+pub(super) fn in_interview(
+    connection: &Connection,
+    identity: &Identity,
+    filter: &ApplicationFilter,
+    after: Option<Cursor>,
+    limit: usize,
+) -> rusqlite::Result<Page<ApplicationRecord>> {
+    let mut values = Vec::new();
+    let mut conditions = format!("a.since > {}", after.map_or(0, |cursor| cursor.0));
+    if let Some(orgs) = &filter.orgs {
+        values.extend(orgs.iter().map(|org| Value::Text(org.to_string())));
+        let _ = write!(conditions, " AND event.orgid IN ({})", vec!["?"; orgs.len()].join(", "));
+    }
+    let sql = format!(
+        "SELECT a.head, a.since FROM idx.application a INDEXED BY interview CROSS JOIN event ON event.sequence = a.since
+         WHERE a.since IS NOT NULL AND {conditions} ORDER BY a.since LIMIT {}",
+        limit + 1
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut rows = rows.collect::<rusqlite::Result<Vec<(u64, u64)>>>()?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(_, since)| Cursor(*since));
+    let mut items = Vec::with_capacity(rows.len());
+    for (head, since) in rows {
+        items.extend(application_record(connection, identity, head, Some(since))?);
+    }
+    Ok(Page { items, next })
+}
+
+/// A dead letter that was deleted is not shown.
+const SHOWN: &str = "o.dead IS NOT 2";
 
 /// A filter as SQL, driven by whatever narrows most.
 struct Query {
@@ -158,7 +246,7 @@ impl Query {
         } else if matches!(filter.state, Some(DeliveryState::Pending | DeliveryState::Dead)) {
             from = "(SELECT event AS place FROM idx.open) p CROSS JOIN event ON event.sequence = p.place".into();
         }
-        Ok(Self { with, from, conditions: vec!["1".into()], values: Vec::new() })
+        Ok(Self { with, from, conditions: vec![SHOWN.into()], values: Vec::new() })
     }
 
     fn narrow(&mut self, connection: &Connection, filter: &EventFilter) -> rusqlite::Result<()> {
@@ -167,7 +255,7 @@ impl Query {
             self.conditions.push(format!("event.orgid IN ({})", orgs.join(", ")));
         }
         if let Some(event_type) = filter.event_type {
-            let code = crate::domain::EventType::ALL.iter().position(|each| *each == event_type);
+            let code = EventType::ALL.iter().position(|each| *each == event_type);
             self.conditions.push(format!("event.event_type = {}", code.unwrap_or(usize::MAX)));
         }
         if let Some(application) = &filter.application {
@@ -275,29 +363,71 @@ pub(super) fn protections(
     Ok(Page { items: rows.into_iter().map(|(_, record)| record).collect(), next })
 }
 
-pub(super) fn stats(connection: &Connection, waiting: &[Waiting]) -> rusqlite::Result<Vec<OrganisationStats>> {
+pub(super) fn stats(connection: &Connection, pulses: &[Pulse], old: &Old) -> rusqlite::Result<Vec<OrganisationStats>> {
     let mut statement = connection.prepare_cached(
         "SELECT orgid, accepted, delivered, dead, late, last_message_at, last_started_at
          FROM idx.organisation ORDER BY orgid",
     )?;
     let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
+    let (overdue, open) = (overdue_starts(connection, old)?, open_too_long(connection, old)?);
     let rows = statement.query_map([], |row| {
         let org = append::organisation(row, 0)?;
-        let waits = waiting.iter().find(|waiting| waiting.org == org);
+        let pulse = pulses.iter().find(|pulse| pulse.org == org);
         Ok(OrganisationStats {
             accepted: row.get(1)?,
             delivered: row.get(2)?,
             dead: row.get(3)?,
-            late: row.get(4)?,
+            late: row.get::<_, u64>(4)? + overdue.get(org.as_str()).copied().unwrap_or(0),
             last_message_at: at(row.get(5)?),
             last_started_at: at(row.get(6)?),
-            pending: waits.map_or(0, |waits| waits.pending),
-            oldest_pending: waits.and_then(|waits| waits.oldest),
+            pending: pulse.map_or(0, |pulse| pulse.pending),
+            oldest_pending: pulse.and_then(|pulse| pulse.oldest),
+            open_too_long: open.get(org.as_str()).copied().unwrap_or(0),
+            paused: pulse.and_then(|pulse| pulse.paused.clone()),
             stages: stages(connection, &org)?,
             org,
         })
     })?;
     rows.collect()
+}
+
+/// Before which times something is too old.
+pub(super) struct Old {
+    starts: Timestamp,
+    interviews: Timestamp,
+}
+
+impl Old {
+    pub(super) fn at(now: Timestamp, ages: Ages) -> Self {
+        let before = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        Self { starts: before(ages.useful_within), interviews: before(ages.open_interview) }
+    }
+}
+
+/// How many starts of interviews wait for longer than they are of use, by organisation.
+fn overdue_starts(connection: &Connection, old: &Old) -> rusqlite::Result<HashMap<String, u64>> {
+    by_organisation(
+        connection,
+        "SELECT event.orgid, count(*) FROM idx.open o CROSS JOIN event ON event.sequence = o.event
+         WHERE o.dead = 0 AND o.opened = o.event AND o.event < ?1 AND event.event_type = 0 GROUP BY event.orgid",
+        place(connection, old.starts)?,
+    )
+}
+
+/// How many interviews are open for too long, by organisation.
+fn open_too_long(connection: &Connection, old: &Old) -> rusqlite::Result<HashMap<String, u64>> {
+    by_organisation(
+        connection,
+        "SELECT event.orgid, count(*) FROM idx.application a INDEXED BY interview
+         CROSS JOIN event ON event.sequence = a.since
+         WHERE a.since IS NOT NULL AND a.since < ?1 GROUP BY event.orgid",
+        place(connection, old.interviews)?,
+    )
+}
+
+fn by_organisation(connection: &Connection, sql: &str, upto: u64) -> rusqlite::Result<HashMap<String, u64>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map([upto], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 fn stages(connection: &Connection, org: &OrgId) -> rusqlite::Result<Vec<StageSeen>> {

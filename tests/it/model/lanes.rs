@@ -24,6 +24,8 @@ struct Lane {
 pub(super) struct Lanes {
     lanes: HashMap<Key, Lane>,
     held: HashMap<&'static str, Due>,
+    /// The longest that a relay ever asked its organisation to wait.
+    longest_hold: HashMap<&'static str, Duration>,
     attempts: HashMap<usize, u32>,
     delivered: HashSet<usize>,
     dead: HashSet<usize>,
@@ -75,6 +77,8 @@ impl Lanes {
         if hold_organisation {
             let held = self.held.entry(key.0).or_default();
             *held = (held.0.max(due), held.1.max(due));
+            let longest = self.longest_hold.entry(key.0).or_default();
+            *longest = after.max(*longest);
         }
         true
     }
@@ -94,9 +98,9 @@ impl Lanes {
                 Some(_) => (lane.due.0.max(now), lane.due.1.max(now)),
             };
         }
-        // Whether an organisation still waits for its relay then is not promised.
-        for held in self.held.values_mut() {
-            held.0 = now;
+        // What a relay asked for holds across a restart, as far as the wall clock can tell.
+        for (org, held) in self.held.iter_mut().filter(|_| self.jumped) {
+            *held = (now, now + self.longest_hold[org]);
         }
     }
 
