@@ -2,7 +2,7 @@
 //!
 //! The model is written from the contract and not from the code: it decides for itself what each
 //! message means, what may be claimed when, and which settlements count. A failure prints its seed;
-//! `MODEL_SEED=n` runs that one alone.
+//! `MODEL_SEED=n` runs that one alone, `MODEL_SEEDS=n` more of them than usual.
 
 mod decision;
 mod lanes;
@@ -39,7 +39,8 @@ fn random_histories_agree_with_the_model() {
     if let Ok(seed) = std::env::var("MODEL_SEED") {
         return run(seed.parse().expect("MODEL_SEED is a number"));
     }
-    let halves = [0, 1].map(|half| std::thread::spawn(move || (0..SEEDS).filter(|n| n % 2 == half).for_each(run)));
+    let seeds = std::env::var("MODEL_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("MODEL_SEEDS is a number"));
+    let halves = [0, 1].map(|half| std::thread::spawn(move || (0..seeds).filter(|n| n % 2 == half).for_each(run)));
     assert!(halves.map(|half| half.join().is_ok()).iter().all(|passed| *passed));
 }
 

@@ -115,8 +115,12 @@ fn tests() -> String {
 fn every_guarantee_names_a_test_that_exists() {
     let tests = tests();
     let there = |name: &str| tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}<"));
-    let sections =
-        ["What a 200 to Workday means", "How events reach the relay", "When the store or the process is in trouble"];
+    let sections = [
+        "What a 200 to Workday means",
+        "How events reach the relay",
+        "When the store or the process is in trouble",
+        "What an operator may do",
+    ];
     for section in sections {
         let rows = rows(section);
         assert!(rows.len() >= 5, "the table was not found: {rows:?}");
