@@ -123,6 +123,9 @@ fn verifier(auth: &Auth) -> Verifier {
             verifier = verifier.with_username_token(&wsse.username, password);
         }
     }
+    if let Some(expected) = &auth.client_cert {
+        verifier = verifier.with_certificate(expected.clone());
+    }
     verifier
 }
 
