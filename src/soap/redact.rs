@@ -53,6 +53,7 @@ fn is_password(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn passwords_go_and_all_else_stays() {
@@ -79,5 +80,40 @@ mod tests {
         }
         let many = "<Password/>".repeat(200_000);
         assert_eq!(without_passwords(&many), many, "however many there are");
+    }
+
+    /// Pieces of which documents about passwords are made, in any order.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "<",
+            ">",
+            "/",
+            "</",
+            "/>",
+            "Password",
+            "w:",
+            " a='",
+            "'",
+            "é",
+            "s3cret",
+            "<Password>",
+            "</Password>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "&lt;",
+            "\n",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_password_element_holds_goes_from_whatever_document(before in pieces(), after in pieces()) {
+            let text = format!("{before}<w:Password Type='x'>topsecret</w:Password>{after}");
+            let masked = without_passwords(&text);
+            prop_assert!(!masked.contains("topsecret"), "{masked}");
+        }
     }
 }

@@ -71,6 +71,7 @@ fn decoded(query: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_id_is_found_however_it_is_spelled() {
@@ -90,6 +91,25 @@ mod tests {
         assert!(mentions("<ID>A&amp;B  C</ID>", "a&b c") && mentions("O&apos;Neil", "O'Neil"));
         for text in ["", "<ID>W12346</ID>", "<ID>W12 345</ID>", "W<#49;2345", "&#xZZ;&unknown;&", "<!-- never closed"] {
             assert!(!mentions(text, "W12345"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_of_any_characters_is_found_in_any_document(
+            id in "[!-~äß]{1,12}",
+            spelled in prop::collection::vec(0..4_u8, 12),
+            before in "[<&;#a-z! -]{0,20}",
+        ) {
+            let text: String = id.chars().zip(spelled).map(|(character, way)| match way {
+                0 => format!("&#{};", u32::from(character)),
+                1 => format!("&#x{:X};", u32::from(character)),
+                2 => format!("<![CDATA[{character}]]>"),
+                _ => format!("<!-- - -->&#{:010};", u32::from(character)),
+            }).collect();
+            prop_assert!(mentions(&format!("<a>{text}</a>"), &id), "{text}");
+            // Whatever stands before it must not make the search fail.
+            let _ = mentions(&format!("{before}{text}"), &id);
         }
     }
 }
