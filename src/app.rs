@@ -163,7 +163,6 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         tokens,
         clock: clock.clone(),
         public,
-        organisations: organisations.clone(),
         policy: Arc::clone(&policy),
         started_at: clock.now(),
     });
@@ -316,7 +315,8 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
 }
 
-fn local(scheme: &str, address: SocketAddr) -> Url {
+/// The URL of a listener on this machine.
+pub(crate) fn local(scheme: &str, address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -339,12 +339,12 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, acts: true }];
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, role: Role::Operator }];
     tokens.extend(settings.admin.tokens.iter().map(|token| Token {
         name: token.name.clone(),
         secret: token.token.clone(),
         orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
-        acts: token.role == Role::Operator,
+        role: token.role,
     }));
     Ok((Tokens::new(tokens), secret))
 }

@@ -41,12 +41,12 @@ impl Problem {
         Self::new(401, "Unauthorized", "Send the admin token as \"Authorization: Bearer <token>\".")
     }
 
-    /// The token may look, but not act.
-    pub fn forbidden() -> Self {
-        Self::new(403, "Forbidden", "The token's role is viewer; this takes an operator's.")
+    /// The token does not allow it.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "Forbidden", detail)
     }
 
-    /// It cannot be done as things stand.
+    /// What is acted on is not in a state that allows it.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(409, "Conflict", detail)
     }

@@ -83,8 +83,8 @@ async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Resu
 async fn retry(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
+    token.must_act()?;
     let (record, body) = find(&admin, &token, &id).await?;
-    token.act()?;
     if !record.head.whole {
         return Err(Problem::conflict("Not all of the message was kept, or not as it came; it must be sent again."));
     }
@@ -95,7 +95,7 @@ async fn retry(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Re
     let kept = Authenticated::vouched().map(|()| (&record, body.as_str()));
     let retried = public::retry(&admin.public, &organisation, kept).await;
     let outcome = retried.as_ref().map_or("Refused", |receipt| receipt.outcome().as_str());
-    tracing::info!(token = token.name, orgid = %org, id = record.id, outcome, action = "retry", "an operator acted");
+    tracing::info!(token = token.name, orgid = %org, id = record.id, outcome, "a refused message was retried");
     let receipt = retried.map_err(|refusal| Problem::refused(&refusal))?;
     if receipt.outcome() != Outcome::DryRun {
         admin.public.refused.remove(record.id).await?;

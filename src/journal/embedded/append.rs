@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::keys::Keys;
+use super::log;
 use super::schema::{self, OpenError, Synchronous};
 use crate::domain::protection::Change;
 use crate::domain::{
@@ -36,6 +37,13 @@ impl Identity {
 /// Opens or makes the journal's file.
 pub(super) fn open(path: &Path) -> Result<(Connection, Identity), OpenError> {
     let connection = schema::open(path, Synchronous::Full, MIGRATIONS)?;
+    // A sync that failed may have left pages of the log in memory that count as written and are not
+    // on the disk. Moved into the file, they are written anew.
+    match schema::checkpoint(&connection) {
+        Err(error) if log::is_unsynced(&error) => return Err(schema::sqlite(path)(error)),
+        Err(error) => tracing::warn!(%error, "the journal's write-ahead log cannot be emptied yet"),
+        Ok(()) => {}
+    }
     let identity = identity(&connection).map_err(schema::sqlite(path))?;
     Ok((connection, identity))
 }

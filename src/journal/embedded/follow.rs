@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::append::{self, Identity};
 use super::fact::{self, Fact};
+use super::log::{self, Log};
 use super::schema::{self, OpenError, Synchronous};
 use super::sweep::Sweep;
 use crate::domain::OrgId;
@@ -26,7 +27,7 @@ const SWEEP: usize = 50_000;
 const IDLE: Duration = Duration::from_millis(300);
 
 /// Small checkpoints, in pages: large ones stall the journal's fsync on the same disk.
-const CHECKPOINT_PAGES: u32 = 2_000;
+pub(super) const LOG_PAGES: u32 = 2_000;
 
 /// How long a query waits for the index before it is told that the store fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -104,8 +105,10 @@ impl Progress {
         let mut seen = (state.facts.len(), Instant::now());
         loop {
             let waited_for = state.wanted > self.applied() || state.closing;
-            let idle = seen.1.elapsed() >= IDLE && !state.facts.is_empty();
-            if state.facts.len() >= SWEEP || idle || (waited_for && !state.facts.is_empty()) {
+            // Some records, such as a gate's, say nothing to the index but are behind it all the same.
+            let behind = state.committed > self.applied();
+            let idle = seen.1.elapsed() >= IDLE && behind;
+            if state.facts.len() >= SWEEP || idle || (waited_for && behind) {
                 return Some((std::mem::take(&mut state.facts), state.committed));
             }
             if state.closing {
@@ -203,7 +206,7 @@ pub(super) fn last_messages(index: &Connection) -> rusqlite::Result<Vec<(OrgId, 
 }
 
 fn tune(index: &Connection) -> rusqlite::Result<()> {
-    index.execute_batch(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384"))
+    index.execute_batch(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -16384"))
 }
 
 fn remove(path: &Path) -> Result<(), OpenError> {
@@ -232,11 +235,12 @@ fn replay(index: &mut Connection, journal: &Connection, identity: &Identity, end
 
 /// Follows until [`Progress::close`]. A sweep that fails is tried again: nothing of it is lost,
 /// since the journal holds it all.
-pub(super) fn run(mut index: Connection, progress: &Progress) {
+pub(super) fn run(mut index: Connection, mut log: Log, progress: &Progress) {
     while let Some((facts, upto)) = progress.take() {
         let sweep = Sweep::of(&facts);
         drop(facts);
         while let Err(error) = sweep.apply(&mut index, upto) {
+            end_if_unsynced(&index, &error);
             tracing::error!(%error, "the journal's index cannot be written; trying again");
             let mut state = progress.lock();
             state.failure = Some(error.to_string());
@@ -246,7 +250,22 @@ pub(super) fn run(mut index: Connection, progress: &Progress) {
             drop(progress.news.wait_timeout(state, Duration::from_secs(1)));
         }
         progress.advance(upto);
+        if let Err(error) = log.empty_if_long(&index) {
+            end_if_unsynced(&index, &error);
+        }
     }
     // The index is disposable: what stays in its log is read back from there.
-    let _ = schema::checkpoint(&index);
+    if let Err(error) = schema::checkpoint(&index) {
+        end_if_unsynced(&index, &error);
+    }
+}
+
+/// An index that may not be on the disk as it seems to be is made anew by the next process: what
+/// waits and where applications stand is read from it.
+fn end_if_unsynced(index: &Connection, error: &rusqlite::Error) {
+    if log::is_unsynced(error) {
+        let removed = index.path().map(|path| remove(Path::new(path)));
+        tracing::error!(%error, ?removed, "the journal's index cannot be synced to the disk; ending, to make it anew");
+        std::process::exit(1);
+    }
 }

@@ -18,6 +18,7 @@ use super::amendment::{Amended, Amendment, TRUNCATE_WITHIN};
 use super::append::{self, Identity};
 use super::follow::Progress;
 use super::lanes::Lanes;
+use super::log::{self, Log};
 use super::schema;
 use super::standings::Standings;
 use super::turn::{Effects, Turn};
@@ -31,6 +32,9 @@ const BATCH: usize = 1024;
 
 /// How often the free space is looked at, and a store that failed is tried.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the log may become, in pages: what SQLite takes as well.
+pub(super) const LOG_PAGES: u32 = 1_000;
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -86,6 +90,7 @@ impl Default for Options {
 
 pub(super) struct Writer {
     pub(super) journal: Connection,
+    pub(super) log: Log,
     pub(super) identity: Identity,
     pub(super) standings: Standings,
     pub(super) lanes: Lanes,
@@ -123,9 +128,14 @@ impl Writer {
             if closing.is_some() {
                 // The file alone is then the whole journal, for whoever copies it.
                 if let Err(error) = schema::checkpoint(&self.journal) {
+                    self.failed(&error);
                     tracing::warn!(%error, "the journal's write-ahead log stays beside it");
                 }
                 return;
+            }
+            // Whoever was answered has not waited for it: the log alone is enough for a promise.
+            if let Err(error) = self.log.empty_if_long(&self.journal) {
+                self.failed(&error);
             }
         }
     }
@@ -178,9 +188,7 @@ impl Writer {
 
     /// After an error of fsync nobody knows what is on the disk: the process ends rather than guess.
     fn failed(&self, error: &rusqlite::Error) -> Unavailable {
-        if let rusqlite::Error::SqliteFailure(code, _) = error
-            && matches!(code.extended_code, rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
-        {
+        if log::is_unsynced(error) {
             tracing::error!(%error, "the journal cannot be synced to the disk; ending, since nothing can be promised");
             std::process::exit(1);
         }
