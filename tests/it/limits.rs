@@ -21,14 +21,14 @@ fn credentials_are_judged_before_any_of_the_body_was_sent() {
     home.set("IMPER_BRIDGE_TRUSTED_PROXIES", "127.0.0.1");
     let bridge = home.start();
     let mut refused = Vec::new();
-    for (authorization, told) in [
-        ("", "Credentials are required"),
-        ("Authorization: Bearer wrong", "The credentials are wrong"),
-        ("Authorization: Bearer", "cannot be read"),
-        ("Authorization: Digest x", "scheme"),
+    for (address, authorization, told) in [
+        (1, "", "Credentials are required"),
+        (2, "Authorization: Bearer wrong", "The credentials are wrong"),
+        (3, "Authorization: Bearer", "cannot be read"),
+        (4, "Authorization: Digest x", "scheme"),
     ] {
         let line = if authorization.is_empty() { String::new() } else { format!("{authorization}\r\n") };
-        let line = format!("{line}X-Forwarded-For: 192.0.2.{}\r\n", told.len());
+        let line = format!("{line}X-Forwarded-For: 192.0.2.{address}\r\n");
         for length in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
             let mut raw = Raw::to(&bridge);
             let (status, text) = raw.send(head(&format!("{line}{length}\r\n"))).answer();
