@@ -16,26 +16,24 @@ fn head(more: &str) -> String {
 
 #[test]
 fn credentials_are_judged_before_any_of_the_body_was_sent() {
-    let mut home = Home::new(ORGS);
-    // Each kind comes from an address of its own, as failures from one are slowed.
-    home.set("IMPER_BRIDGE_TRUSTED_PROXIES", "127.0.0.1");
+    let home = Home::new(ORGS);
     let bridge = home.start();
     let mut refused = Vec::new();
-    for (address, authorization, told) in [
-        (1, "", "Credentials are required"),
-        (2, "Authorization: Bearer wrong", "The credentials are wrong"),
-        (3, "Authorization: Bearer", "cannot be read"),
-        (4, "Authorization: Digest x", "scheme"),
+    let (whole, chunked) = ("Content-Length: 100000", "Transfer-Encoding: chunked");
+    // No more failures than are free before they are slowed down.
+    for (authorization, length, told) in [
+        ("", whole, "Credentials are required"),
+        ("", chunked, "Credentials are required"),
+        ("Authorization: Bearer wrong\r\n", whole, "The credentials are wrong"),
+        ("Authorization: Bearer wrong\r\n", chunked, "The credentials are wrong"),
+        ("Authorization: Bearer\r\n", whole, "cannot be read"),
+        ("Authorization: Digest x\r\n", chunked, "scheme"),
     ] {
-        let line = if authorization.is_empty() { String::new() } else { format!("{authorization}\r\n") };
-        let line = format!("{line}X-Forwarded-For: 192.0.2.{address}\r\n");
-        for length in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
-            let mut raw = Raw::to(&bridge);
-            let (status, text) = raw.send(head(&format!("{line}{length}\r\n"))).answer();
-            assert_eq!((status, text.contains(told)), (401, true), "{text}");
-            assert!(text.contains("http://www.w3.org/2003/05/soap-envelope"), "in the caller's version: {text}");
-            refused.push(raw);
-        }
+        let mut raw = Raw::to(&bridge);
+        let (status, text) = raw.send(head(&format!("{authorization}{length}\r\n"))).answer();
+        assert_eq!((status, text.contains(told)), (401, true), "{text}");
+        assert!(text.contains("http://www.w3.org/2003/05/soap-envelope"), "in the caller's version: {text}");
+        refused.push(raw);
     }
     assert!(refused.iter_mut().all(Raw::ends), "what would come of the body is not waited for");
     // The right ones wait for it.
