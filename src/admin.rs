@@ -6,6 +6,7 @@ mod applications;
 mod json;
 mod parameters;
 mod problem;
+mod refused;
 mod tokens;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::delivery::Policy;
 use crate::domain::OrgId;
 use crate::journal::{Ages, Health, Journal};
 use crate::metrics::{self, Metrics};
-use crate::organisation::Organisations;
+use crate::public::Public;
 
 pub use problem::Problem;
 pub use tokens::{Token, Tokens};
@@ -37,8 +38,8 @@ pub struct Admin {
     pub tokens: ArcSwap<Tokens>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// What is in force for each organisation.
-    pub organisations: Organisations,
+    /// What messages that are read again go through, with what is in force for each organisation.
+    pub public: Arc<Public>,
     /// How deliveries are tried, and what counts as late.
     pub policy: Arc<ArcSwap<Policy>>,
     /// When the bridge started.
@@ -56,7 +57,7 @@ impl Admin {
     /// that. One that was never heard of is silent since the bridge started.
     pub fn silent(&self) -> Vec<(OrgId, bool)> {
         let (pulses, now) = (self.journal.pulse(), self.clock.now());
-        let organisations = self.organisations.current();
+        let organisations = self.public.organisations.current();
         let expecting = organisations.iter().filter_map(|org| Some((org, org.expect_message_every?)));
         let silent = expecting.map(|(org, every)| {
             let heard = pulses.iter().find(|pulse| pulse.org == org.id).and_then(|pulse| pulse.last_message_at);
@@ -76,6 +77,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(scrape))
+            .configure(refused::routes)
             .configure(api::routes)
             .default_service(web::to(nothing_here));
     }

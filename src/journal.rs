@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod embedded;
 pub mod filter;
+pub mod refused;
 pub mod ticket;
 mod upkeep;
 mod work;
@@ -24,6 +25,7 @@ pub use filter::{
     Ages, ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
     EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
 };
+pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
 pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, Which};
 pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};

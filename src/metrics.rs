@@ -46,6 +46,7 @@ pub struct Metrics {
     silent: Family<Organisation, Gauge>,
     late: Family<Organisation, Gauge>,
     open_too_long: Family<Organisation, Gauge>,
+    not_kept: Family<Organisation, Counter>,
 }
 
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -72,6 +73,7 @@ impl Metrics {
                 "interviews_open_too_long",
                 "Interviews open for longer than expected",
             ),
+            not_kept: family(&mut registry, "refused_not_kept", "Refused messages that the API cannot show"),
             registry,
         }
     }
@@ -79,6 +81,11 @@ impl Metrics {
     /// Counts a message of a known organisation that was refused.
     pub fn refused(&self, org: &OrgId, source: Source) {
         self.count(org, source, "Refused", 1);
+    }
+
+    /// Counts a refused message that could not be kept for the API.
+    pub fn not_kept(&self, org: &OrgId) {
+        self.not_kept.get_or_create(&Organisation { orgid: org.to_string() }).inc();
     }
 
     fn count(&self, org: &OrgId, source: Source, outcome: &'static str, count: u64) {
@@ -158,6 +165,7 @@ mod tests {
         let org: OrgId = "acme".parse().unwrap();
         metrics.taken(&org, Source::Soap, Outcome::Accepted, 2);
         metrics.refused(&org, Source::Soap);
+        metrics.not_kept(&org);
         delivery::Observer::attempted(&metrics, &org, "delivered");
         let now = Timestamp::from_second(100).unwrap();
         metrics.listened(&org, true);
@@ -168,6 +176,7 @@ mod tests {
             "imper_bridge_messages_total{orgid=\"acme\",source=\"soap\",outcome=\"Accepted\"} 2",
             "imper_bridge_messages_total{orgid=\"acme\",source=\"soap\",outcome=\"Refused\"} 1",
             "imper_bridge_deliveries_total{orgid=\"acme\",result=\"delivered\"} 1",
+            "imper_bridge_refused_not_kept_total{orgid=\"acme\"} 1",
             "imper_bridge_pending_events{orgid=\"acme\"} 3",
             "imper_bridge_oldest_pending_seconds{orgid=\"acme\"} 10.0",
             "imper_bridge_oldest_undelivered_start_seconds{orgid=\"acme\"} 10.0",

@@ -35,7 +35,7 @@ async fn replay_one(
     let (query, fields) = (Parameters::of(&request, &["force"])?, Parameters::of_body(&body, &["force"])?);
     let force = query.flag("force")? || fields.flag("force")?;
     let (record, _) = seen(&admin, &token, &id).await?;
-    token.act()?;
+    token.must_act()?;
     let id = record.event.event_id;
     let replay = Replay { which: Which::One(id), force, dry_run: false, actor: token.name.as_str().into() };
     let replayed = admin.journal.replay(replay).await?;
@@ -64,7 +64,7 @@ async fn replay_all(admin: Data<Admin>, request: HttpRequest, body: Bytes) -> Re
     let (force, dry_run) = (query.flag("force")?, query.flag("dry_run")?);
     let which = Which::All(filter(&fields, &token)?);
     if !dry_run {
-        token.act()?;
+        token.must_act()?;
     }
     let replayed = admin.journal.replay(Replay { which, force, dry_run, actor: token.name.as_str().into() }).await?;
     if !dry_run {
@@ -77,7 +77,7 @@ async fn discard(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> 
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (record, _) = seen(&admin, &token, &id).await?;
-    token.act()?;
+    token.must_act()?;
     let id = record.event.event_id;
     match admin.journal.discard(id, token.name.as_str().into()).await? {
         Discarded::Done => {
@@ -111,8 +111,8 @@ async fn turn(
     Parameters::of(request, &[])?;
     let org = organisation(org)?;
     token.act_on(&org)?;
-    let known =
-        admin.organisations.get(org.as_str()).is_some() || admin.journal.pulse().iter().any(|each| each.org == org);
+    let known = admin.public.organisations.get(org.as_str()).is_some()
+        || admin.journal.pulse().iter().any(|each| each.org == org);
     if !known {
         return Err(Problem::not_found(format!("There is no organisation {org}.")));
     }
@@ -134,9 +134,11 @@ async fn erase(
     let candidate = CandidateId::new(&path.1);
     let candidate = candidate.map_err(|error| Problem::bad_parameter("candidate_id", format!("It {error}.")))?;
     finish_first(&admin, &token, &org, &candidate, force).await?;
+    let refused = admin.public.refused.erase(org.clone(), candidate.clone()).await?;
     let erasure = admin.journal.erase(org.clone(), candidate, token.name.as_str().into()).await?;
     // Whose it was is not logged, as that is what it is about.
-    tracing::info!(token = token.name, orgid = %org, receipt = erasure.number, action = "erase", "an operator acted");
+    let receipt = erasure.number;
+    tracing::info!(token = token.name, orgid = %org, receipt, refused, action = "erase", "an operator acted");
     let status = if erasure.done_at.is_some() { 200 } else { 202 };
     let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
     Ok(HttpResponse::build(status).json(json::erasure(erasure)))

@@ -100,7 +100,7 @@ pub(super) async fn move_by_hand(
     who: &str,
     reason: Option<&str>,
 ) -> Result<Receipt, Problem> {
-    let organisation = admin.organisations.get(org.as_str());
+    let organisation = admin.public.organisations.get(org.as_str());
     let organisation =
         organisation.ok_or_else(|| Problem::conflict(format!("The organisation {org} is not configured here.")))?;
     let is_in = record.in_interview_since.is_some();

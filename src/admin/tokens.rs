@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::Problem;
+use crate::config::Role;
 use crate::domain::OrgId;
 
 /// A token and what it lets see.
@@ -17,8 +18,8 @@ pub struct Token {
     pub secret: SecretString,
     /// To which organisations it is bound; `None`: to none in particular.
     pub orgs: Option<Vec<OrgId>>,
-    /// Whether it may act, or only look.
-    pub acts: bool,
+    /// What it allows.
+    pub role: Role,
 }
 
 impl Token {
@@ -30,15 +31,7 @@ impl Token {
         if !self.sees(org) {
             return Err(Problem::not_found(format!("There is no organisation {org}.")));
         }
-        self.act()
-    }
-
-    /// Lets a token that may act pass.
-    ///
-    /// # Errors
-    /// 403 for one that may only look.
-    pub fn act(&self) -> Result<(), Problem> {
-        if self.acts { Ok(()) } else { Err(Problem::forbidden()) }
+        self.must_act()
     }
 
     /// The organisations that a query may cover: those asked for, as far as the token sees them.
@@ -47,6 +40,17 @@ impl Token {
             (None, asked) => asked.map(|org| vec![org]),
             (Some(own), None) => Some(own.clone()),
             (Some(own), Some(asked)) => Some(own.iter().filter(|org| **org == asked).cloned().collect()),
+        }
+    }
+
+    /// Lets operators act.
+    ///
+    /// # Errors
+    /// For a viewer.
+    pub fn must_act(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Operator => Ok(()),
+            Role::Viewer => Err(Problem::forbidden("This token is a viewer's; to act takes an operator's.")),
         }
     }
 
@@ -90,11 +94,10 @@ mod tests {
     #[test]
     fn only_a_known_token_passes_and_sees_its_own() {
         let org = |name: &str| name.parse::<OrgId>().unwrap();
-        let token = |name: &str, orgs| Token {
-            name: name.into(),
-            secret: format!("{name}-secret").into(),
-            orgs,
-            acts: name == "all",
+        let token = |name: &str, orgs| {
+            let secret = format!("{name}-secret").into();
+            let role = if name == "all" { Role::Operator } else { Role::Viewer };
+            Token { name: name.into(), secret, orgs, role }
         };
         let tokens = Tokens::new(vec![token("all", None), token("acme", Some(vec![org("acme")]))]);
         let with = |value: &str| TestRequest::default().insert_header((header::AUTHORIZATION, value)).to_http_request();

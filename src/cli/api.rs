@@ -45,7 +45,7 @@ impl Api {
             .settings;
         let token = AdminToken::load(&settings.admin, &settings.store)
             .context("the admin token is made when the bridge starts for the first time")?;
-        let base = place.admin.clone().unwrap_or_else(|| app::local(settings.admin.listen));
+        let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
         Ok(Self { client: relay::client(None, None)?, base, token: token.token })
     }
 

@@ -6,12 +6,13 @@
 //!
 //! - `append` alone knows the durable format.
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
-//! - `lanes` is what waits, in memory; `standings` what is known of applications.
+//! - `lanes` is what waits, in memory (`recover` makes it at the start); `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
 //! - `gate` is what stops an organisation's deliveries.
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
 //! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `read` answers queries, on connections of its own.
 
 mod amend;
@@ -24,6 +25,8 @@ mod keys;
 mod lanes;
 mod log;
 mod read;
+mod recover;
+mod refused;
 mod removal;
 mod schema;
 mod standings;
@@ -41,7 +44,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
@@ -49,20 +51,19 @@ use self::amendment::Amendment;
 use self::append::Identity;
 use self::follow::Progress;
 use self::gate::Change;
-use self::lanes::{Entry, Lanes, Strikes};
 use self::log::Log;
 use self::standings::Standings;
 use self::upkeep::{Job, Keeper};
 use self::writer::{Command, Shown, Writer};
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
-    EventRecord, Health, Incoming, Intake, LaneKind, OrganisationStats, Page, Promise, ProtectionFilter,
-    ProtectionRecord, Pulse, Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable,
-    Upkeep, Work,
+    EventRecord, Health, Incoming, Intake, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord, Pulse,
+    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
 };
 use crate::clock::Clock;
-use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
+use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
+pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use writer::Options;
 
@@ -101,7 +102,7 @@ impl Embedded {
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
         let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
         let lanes =
-            load_lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
+            recover::lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
         let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
         let standings = Standings::load(journal_reader, index_reader, identity, Arc::clone(&progress))
             .map_err(schema::sqlite(&index_path))?;
@@ -371,54 +372,3 @@ fn reading(path: &Path, index: &Path) -> Result<Connection, OpenError> {
     attach.map_err(schema::sqlite(index))?;
     Ok(connection)
 }
-
-/// The lanes as the index left them. What was in flight when the process ended, or was never tried,
-/// is due at once; a retry waits what is left of its time. Both are measured from the latest recorded
-/// time at least, so that a wall clock that was put back delays nothing beyond a retry's own wait.
-fn load_lanes(
-    index: &Connection,
-    journal: &Connection,
-    identity: &Identity,
-    latest: Timestamp,
-    clock: &dyn Clock,
-) -> rusqlite::Result<Lanes> {
-    let (now, elapsed) = (clock.now().max(latest), clock.monotonic());
-    let mut lanes = Lanes::default();
-    let mut statement = index.prepare(
-        "SELECT event, attempts, first_attempt_at, due_at, opened, opened_at, number
-         FROM open WHERE dead = 0 ORDER BY opened",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (sequence, opened) = (row.get(0)?, row.get(4)?);
-        let Some(stored) = append::read(journal, sequence, identity.tag)? else { continue };
-        let millisecond = |at: i64| Timestamp::from_millisecond(at).ok();
-        let due_at = millisecond(row.get(3)?).unwrap_or(now);
-        let wait = Duration::try_from(due_at.duration_since(now)).unwrap_or_default().min(LONGEST_WAIT);
-        let event = &stored.event;
-        let lane = (identity.keys.application(&event.orgid, event.job_application_id.as_str()), LaneKind::Delivery);
-        let is_replay = opened != sequence;
-        let entry = Entry {
-            sequence,
-            opened,
-            since: millisecond(row.get(5)?).unwrap_or(event.received_at),
-            attempts: row.get(1)?,
-            first_attempt: row.get::<_, Option<i64>>(2)?.and_then(millisecond),
-            is_start: event.event_type == EventType::InterviewStarted && !is_replay,
-            replay: if is_replay { Some(row.get(6)?) } else { None },
-            strikes: Strikes::default(),
-        };
-        lanes.push(&event.orgid, lane, entry, elapsed + wait);
-    }
-    for gated in amend::gates(journal)? {
-        let ago = Duration::try_from(now.duration_since(gated.at)).unwrap_or_default();
-        lanes.gated(&gated.org, &gated.change, gated.reason.as_deref(), gated.at, elapsed, ago);
-    }
-    for (org, at) in follow::last_messages(index)? {
-        lanes.heard(&org, at);
-    }
-    Ok(lanes)
-}
-
-/// No retry is due later than this: a clock that was wrong when it was recorded must not strand it.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);

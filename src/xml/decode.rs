@@ -82,6 +82,11 @@ impl<'a> Document<'a> {
     }
 
     fn scanned(text: Cow<'a, str>) -> Result<Self, Error> {
+        // Whoever reads on from here might take it for the document's own mark, and pass over it.
+        if text.starts_with('\u{FEFF}') {
+            let (kind, offset) = ill_formed("a second byte order mark stands before the root element", 0);
+            return Err(Error::at(kind, &text, offset));
+        }
         match scan::scan(&text) {
             Ok(notes) => Ok(Self { text, notes }),
             Err((kind, offset)) => Err(Error::at(kind, &text, offset)),
@@ -234,6 +239,14 @@ mod tests {
         }
         assert!(matches!(decoded(b"<a>\xFC</a>", None), Err(ErrorKind::NotWellFormed(_))));
         assert!(matches!(decoded(b"<a>\xC0\x80</a>", Some("utf-8")), Err(ErrorKind::NotWellFormed(_))));
+    }
+
+    #[test]
+    fn a_second_mark_is_text_before_the_root() {
+        let twice = "\u{FEFF}\u{FEFF}<a/>";
+        for bytes in [twice.as_bytes(), &utf16le(twice), &utf16be(twice)] {
+            assert!(matches!(decoded(bytes, None), Err(ErrorKind::NotWellFormed(_))));
+        }
     }
 
     #[test]

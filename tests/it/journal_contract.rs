@@ -602,6 +602,7 @@ fn an_operator_pauses_and_resumes<D: Driver>() {
     let journal = driver.open();
     accept(&*journal, message("A1", "Interview"));
     journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(journal.stats(AGES).wait().unwrap()[0].paused.is_some(), "what a turn recorded holds up no query");
     driver.advance(DAY);
     assert!(claim(&*journal).is_empty());
     drop(journal);
@@ -810,6 +811,18 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     assert_eq!((none.events, none.done_at), (0, Some(driver.now())), "there was nothing, and that is on record");
 }
 
+/// Each of these is on record without being of any event.
+fn what_concerns_no_event_holds_up_no_query<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
+    let nobody = CandidateId::new("nobody").unwrap();
+    assert_eq!(journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap().events, 0);
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
+}
+
 macro_rules! contract {
     ($driver:ty: $($test:ident),+ $(,)?) => {
         $(#[test] fn $test() { super::$test::<$driver>(); })+
@@ -849,6 +862,7 @@ mod embedded {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_concerns_no_event_holds_up_no_query,
     );
 }
 

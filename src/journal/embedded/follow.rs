@@ -105,8 +105,10 @@ impl Progress {
         let mut seen = (state.facts.len(), Instant::now());
         loop {
             let waited_for = state.wanted > self.applied() || state.closing;
-            let idle = seen.1.elapsed() >= IDLE && !state.facts.is_empty();
-            if state.facts.len() >= SWEEP || idle || (waited_for && !state.facts.is_empty()) {
+            // Some records, such as a gate's, say nothing to the index but are behind it all the same.
+            let behind = state.committed > self.applied();
+            let idle = seen.1.elapsed() >= IDLE && behind;
+            if state.facts.len() >= SWEEP || idle || (waited_for && behind) {
                 return Some((std::mem::take(&mut state.facts), state.committed));
             }
             if state.closing {

@@ -1,22 +1,23 @@
 //! Queries: on connections of their own, over the journal and its index together.
 
-use std::collections::HashMap;
+mod applications;
+mod figures;
+
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::append::{self, EVENT_COLUMNS, EVENT_WIDTH, Identity, Stored, millisecond};
+use super::append::{self, EVENT_COLUMNS, EVENT_WIDTH, Identity, millisecond};
 use super::keys::halves;
-use super::sweep::{WAITS, microsecond};
-use crate::domain::protection::Span;
-use crate::domain::{ApplicationId, EventId, EventType, OrgId};
-use crate::journal::batch::Key;
-use crate::journal::{
-    Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord,
-    OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
-};
+use super::sweep::WAITS;
+use crate::domain::{EventId, EventType, OrgId};
+use crate::journal::{AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, Page};
+
+use self::applications::superseded;
+pub(super) use self::applications::{application, in_interview, protections};
+pub(super) use self::figures::{Old, stats};
 
 /// What an event's row has beside its own columns, in the order that [`record`] reads.
 const JOINED_COLUMNS: &str = "o.dead, o.due_at, d.count, d.last_at,
@@ -113,84 +114,6 @@ fn record(connection: &Connection, row: &Row<'_>, identity: &Identity) -> rusqli
         superseded,
         event: stored.event,
     })
-}
-
-/// Whether a later boundary of the application makes a repetition of this one wrong: its interview
-/// is over, or one has begun since it ended.
-fn superseded(connection: &Connection, stored: &Stored, identity: &Identity) -> rusqlite::Result<bool> {
-    if !stored.event.event_type.is_boundary() {
-        return Ok(false);
-    }
-    let since = interview(connection, super::fact::application(stored, identity))?.and_then(|(_, since)| since);
-    Ok(match stored.event.event_type {
-        EventType::InterviewStarted => since != Some(stored.sequence),
-        _ => since.is_some_and(|since| since > stored.sequence),
-    })
-}
-
-/// An application's latest event and the one that started the interview it is in.
-fn interview(connection: &Connection, application: Key) -> rusqlite::Result<Option<(u64, Option<u64>)>> {
-    let (k1, k2) = halves(application);
-    let sql = "SELECT head, since FROM idx.application WHERE k1 = ?1 AND k2 = ?2";
-    connection.prepare_cached(sql)?.query_row([k1, k2], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-}
-
-/// The latest state of one application.
-pub(super) fn application(
-    connection: &Connection,
-    identity: &Identity,
-    org: &OrgId,
-    application: &ApplicationId,
-) -> rusqlite::Result<Option<ApplicationRecord>> {
-    let key = identity.keys.application(org, application.as_str());
-    let Some((head, since)) = interview(connection, key)? else { return Ok(None) };
-    application_record(connection, identity, head, since)
-}
-
-fn application_record(
-    connection: &Connection,
-    identity: &Identity,
-    head: u64,
-    since: Option<u64>,
-) -> rusqlite::Result<Option<ApplicationRecord>> {
-    let sql = format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1");
-    let mut latest = connection.prepare_cached(&sql)?;
-    let latest = latest.query_row([head], |row| record(connection, row, identity)).optional()?;
-    let started = since.map(|since| append::read(connection, since, identity.tag)).transpose()?.flatten();
-    let in_interview_since = started.map(|started| started.event.received_at);
-    Ok(latest.map(|latest| ApplicationRecord { latest, in_interview_since }))
-}
-
-/// The applications that are in an interview, the longest first.
-pub(super) fn in_interview(
-    connection: &Connection,
-    identity: &Identity,
-    filter: &ApplicationFilter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> rusqlite::Result<Page<ApplicationRecord>> {
-    let mut values = Vec::new();
-    let mut conditions = format!("a.since > {}", after.map_or(0, |cursor| cursor.0));
-    if let Some(orgs) = &filter.orgs {
-        values.extend(orgs.iter().map(|org| Value::Text(org.to_string())));
-        let _ = write!(conditions, " AND event.orgid IN ({})", vec!["?"; orgs.len()].join(", "));
-    }
-    let sql = format!(
-        "SELECT a.head, a.since FROM idx.application a INDEXED BY interview CROSS JOIN event ON event.sequence = a.since
-         WHERE a.since IS NOT NULL AND {conditions} ORDER BY a.since LIMIT {}",
-        limit + 1
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut rows = rows.collect::<rusqlite::Result<Vec<(u64, u64)>>>()?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(_, since)| Cursor(*since));
-    let mut items = Vec::with_capacity(rows.len());
-    for (head, since) in rows {
-        items.extend(application_record(connection, identity, head, Some(since))?);
-    }
-    Ok(Page { items, next })
 }
 
 /// A dead letter that was deleted is not shown.
@@ -316,126 +239,4 @@ fn organisations(connection: &Connection) -> rusqlite::Result<Vec<OrgId>> {
     let mut statement = connection.prepare_cached("SELECT orgid FROM idx.organisation ORDER BY orgid")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     Ok(names.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
-pub(super) fn protections(
-    connection: &Connection,
-    identity: &Identity,
-    filter: &ProtectionFilter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> rusqlite::Result<Page<ProtectionRecord>> {
-    let mut conditions = vec![format!("p.event > {}", after.map_or(0, |cursor| cursor.0))];
-    if let Some(active) = filter.active {
-        let on = "p.started_at IS NOT NULL AND p.ended_at IS NULL";
-        conditions.push(if active { on.into() } else { format!("NOT ({on})") });
-    }
-    if let Some(orgs) = &filter.orgs {
-        let places: Vec<_> = (1..=orgs.len()).map(|place| format!("?{place}")).collect();
-        conditions.push(format!("p.orgid IN ({})", places.join(", ")));
-    }
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at FROM idx.protection p
-         JOIN event ON event.sequence = p.event WHERE {} ORDER BY p.event LIMIT {}",
-        conditions.join(" AND "),
-        limit + 1,
-    );
-    let orgs = filter.orgs.iter().flatten().map(OrgId::as_str);
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(orgs), |row| {
-        let stored = append::stored(row, identity.tag)?;
-        let span =
-            Span { started_at: microsecond(row.get(OWN_COLUMNS)?), ended_at: microsecond(row.get(OWN_COLUMNS + 1)?) };
-        let event = stored.event;
-        let record = ProtectionRecord {
-            org: event.orgid,
-            candidate: event.candidate_id,
-            application: event.job_application_id,
-            requisition: event.job_requisition_id,
-            span,
-        };
-        Ok((stored.sequence, record))
-    })?;
-    let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(sequence, _)| Cursor(*sequence));
-    Ok(Page { items: rows.into_iter().map(|(_, record)| record).collect(), next })
-}
-
-pub(super) fn stats(connection: &Connection, pulses: &[Pulse], old: &Old) -> rusqlite::Result<Vec<OrganisationStats>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT orgid, accepted, delivered, dead, late, last_message_at, last_started_at
-         FROM idx.organisation ORDER BY orgid",
-    )?;
-    let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let (overdue, open) = (overdue_starts(connection, old)?, open_too_long(connection, old)?);
-    let rows = statement.query_map([], |row| {
-        let org = append::organisation(row, 0)?;
-        let pulse = pulses.iter().find(|pulse| pulse.org == org);
-        Ok(OrganisationStats {
-            accepted: row.get(1)?,
-            delivered: row.get(2)?,
-            dead: row.get(3)?,
-            late: row.get::<_, u64>(4)? + overdue.get(org.as_str()).copied().unwrap_or(0),
-            last_message_at: at(row.get(5)?),
-            last_started_at: at(row.get(6)?),
-            pending: pulse.map_or(0, |pulse| pulse.pending),
-            oldest_pending: pulse.and_then(|pulse| pulse.oldest),
-            open_too_long: open.get(org.as_str()).copied().unwrap_or(0),
-            paused: pulse.and_then(|pulse| pulse.paused.clone()),
-            stages: stages(connection, &org)?,
-            org,
-        })
-    })?;
-    rows.collect()
-}
-
-/// Before which times something is too old.
-pub(super) struct Old {
-    starts: Timestamp,
-    interviews: Timestamp,
-}
-
-impl Old {
-    pub(super) fn at(now: Timestamp, ages: Ages) -> Self {
-        let before = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        Self { starts: before(ages.useful_within), interviews: before(ages.open_interview) }
-    }
-}
-
-/// How many starts of interviews wait for longer than they are of use, by organisation.
-fn overdue_starts(connection: &Connection, old: &Old) -> rusqlite::Result<HashMap<String, u64>> {
-    by_organisation(
-        connection,
-        "SELECT event.orgid, count(*) FROM idx.open o CROSS JOIN event ON event.sequence = o.event
-         WHERE o.dead = 0 AND o.opened = o.event AND o.event < ?1 AND event.event_type = 0 GROUP BY event.orgid",
-        place(connection, old.starts)?,
-    )
-}
-
-/// How many interviews are open for too long, by organisation.
-fn open_too_long(connection: &Connection, old: &Old) -> rusqlite::Result<HashMap<String, u64>> {
-    by_organisation(
-        connection,
-        "SELECT event.orgid, count(*) FROM idx.application a INDEXED BY interview
-         CROSS JOIN event ON event.sequence = a.since
-         WHERE a.since IS NOT NULL AND a.since < ?1 GROUP BY event.orgid",
-        place(connection, old.interviews)?,
-    )
-}
-
-fn by_organisation(connection: &Connection, sql: &str, upto: u64) -> rusqlite::Result<HashMap<String, u64>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    statement.query_map([upto], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-}
-
-fn stages(connection: &Connection, org: &OrgId) -> rusqlite::Result<Vec<StageSeen>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT stage, interview, count FROM idx.stage WHERE orgid = ?1 ORDER BY count DESC, stage LIMIT 100",
-    )?;
-    let rows = statement.query_map([org.as_str()], |row| {
-        Ok(StageSeen { stage: row.get(0)?, interview: row.get(1)?, count: row.get(2)? })
-    })?;
-    rows.collect()
 }
