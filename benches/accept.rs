@@ -54,6 +54,7 @@ fn message(number: u64) -> Incoming {
         pending_limit: 0,
         dry_run: false,
         trace: None,
+        note: None,
     }
 }
 

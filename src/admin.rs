@@ -1,21 +1,29 @@
 //! The admin listener: health, metrics, and the API under `/api/v1` for whoever has a token.
 
+mod actions;
 mod api;
+mod applications;
 mod json;
 mod parameters;
 mod problem;
+mod refused;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::journal::{Health, Journal};
+use crate::delivery::Policy;
+use crate::domain::OrgId;
+use crate::journal::{Ages, Health, Journal};
 use crate::metrics::{self, Metrics};
+use crate::public::Public;
 
 pub use problem::Problem;
 pub use tokens::{Token, Tokens};
@@ -30,6 +38,34 @@ pub struct Admin {
     pub tokens: ArcSwap<Tokens>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What messages that are read again go through, with what is in force for each organisation.
+    pub public: Arc<Public>,
+    /// How deliveries are tried, and what counts as late.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// When the bridge started.
+    pub started_at: Timestamp,
+}
+
+impl Admin {
+    /// What counts as too old in the figures.
+    pub fn ages(&self) -> Ages {
+        let policy = self.policy.load();
+        Ages { useful_within: policy.useful_within, open_interview: policy.open_interview_alert }
+    }
+
+    /// The organisations from which messages are expected, and whether none came for longer than
+    /// that. One that was never heard of is silent since the bridge started.
+    pub fn silent(&self) -> Vec<(OrgId, bool)> {
+        let (pulses, now) = (self.journal.pulse(), self.clock.now());
+        let organisations = self.public.organisations.current();
+        let expecting = organisations.iter().filter_map(|org| Some((org, org.expect_message_every?)));
+        let silent = expecting.map(|(org, every)| {
+            let heard = pulses.iter().find(|pulse| pulse.org == org.id).and_then(|pulse| pulse.last_message_at);
+            let since = heard.unwrap_or(self.started_at);
+            (org.id.clone(), Duration::try_from(now.duration_since(since)).unwrap_or_default() > every)
+        });
+        silent.collect()
+    }
 }
 
 /// Adds the routes.
@@ -41,6 +77,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(scrape))
+            .configure(refused::routes)
             .configure(api::routes)
             .default_service(web::to(nothing_here));
     }
@@ -71,7 +108,10 @@ pub fn ready(health: &Health) -> HttpResponse {
 }
 
 async fn scrape(admin: web::Data<Admin>) -> HttpResponse {
-    let page = admin.metrics.scrape(&admin.journal.waiting(), admin.clock.now());
+    for (org, silent) in admin.silent() {
+        admin.metrics.listened(&org, silent);
+    }
+    let page = admin.metrics.scrape(&admin.journal.pulse(), admin.clock.now());
     HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(page)
 }
 

@@ -1,6 +1,7 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
 mod routing;
+mod upkeep;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -17,15 +18,16 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
+use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AdminToken, Environment, Loaded, Settings, Store, StoreUrl};
+use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
-use crate::journal::embedded::{Embedded, Options};
-use crate::journal::{self, Journal, Upkeep};
+use crate::journal::embedded::{Embedded, Options, RefusedFile};
+use crate::journal::{self, Journal, Refused, Turn, Upkeep};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
-use crate::public::{self, Public};
+use crate::public::{self, Public, Rates};
 
 /// How long requests under way may take to be answered once the bridge is told to stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(10);
@@ -38,6 +40,10 @@ const WATCHDOG: Duration = Duration::from_secs(28);
 
 /// Workers of the public listener: what a message costs is parsing and waiting for the disk.
 const MAX_WORKERS: usize = 8;
+
+/// File descriptors that callers cannot take, beside one for each delivery under way: the journal's
+/// files, the admin listener, what the runtime needs.
+const KEPT_DESCRIPTORS: usize = 256;
 
 /// Where the configuration comes from, so that it can be read again.
 #[derive(Clone)]
@@ -69,7 +75,9 @@ pub struct Running {
     routing: Arc<Routing>,
     policy: Arc<ArcSwap<Policy>>,
     journal: Arc<Embedded>,
+    refused: Arc<dyn Refused>,
     admin_state: Arc<Admin>,
+    handshakes: Option<net::Handshakes>,
     stop: watch::Sender<bool>,
     pump: Arc<Pump>,
     pumping: JoinHandle<()>,
@@ -90,6 +98,25 @@ pub fn open_journal(
     Embedded::open(path, options, clock).context("the journal cannot be opened")
 }
 
+/// Opens what keeps the refused messages. They are there to help: without them the bridge does all
+/// that it promises, so that a file that cannot be used stops nothing.
+fn open_refused(store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
+    let StoreUrl::Sqlite(journal) = &store.url;
+    if store.refused.is_zero() {
+        if let Err(error) = RefusedFile::remove(journal) {
+            tracing::error!(%error, "the refused messages that were kept before cannot be removed");
+        }
+        return Arc::new(());
+    }
+    match RefusedFile::open(journal, store.refused, clock) {
+        Ok(file) => Arc::new(file),
+        Err(error) => {
+            tracing::error!(%error, "refused messages are not kept");
+            Arc::new(())
+        }
+    }
+}
+
 /// Builds everything and starts it.
 ///
 /// # Errors
@@ -102,6 +129,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
+    let refused = open_refused(&settings.store, Arc::clone(&clock));
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
@@ -112,21 +140,39 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         organisations: organisations.clone(),
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
-        public_url: settings.public_url_at(public_address),
+        clock: clock.clone(),
+        refused: Arc::clone(&refused),
+        nonces: Nonces::default(),
+        rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
+        sign_ins: SignIns::new(Arc::clone(&clock)),
+        public_url: settings.public_url.clone(),
+        own_url: settings.own_url_at(public_address),
+        trusted_proxies: settings.trusted_proxies.clone(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
-    let limits = net::Limits::new(settings.limits.request);
-    let routes = public::routes(public);
-    let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
+    let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
+    let limits = net::Limits::new(settings.limits.request, room);
+    let routes = public::routes(Arc::clone(&public));
+    let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
+    let app = move || ActixApp::new().configure(routes.clone());
+    let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let tokens = ArcSwap::from_pointee(tokens);
-    let admin_state =
-        Arc::new(Admin { journal: journal.clone(), metrics: metrics.clone(), tokens, clock: clock.clone() });
+    let admin_state = Arc::new(Admin {
+        journal: journal.clone(),
+        metrics: metrics.clone(),
+        tokens,
+        clock: clock.clone(),
+        public,
+        policy: Arc::clone(&policy),
+        started_at: clock.now(),
+    });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
     let (stop, stopping) = watch::channel(false);
     let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
     let pump = Arc::new(pump);
+    tokio::spawn(upkeep::run(Arc::clone(&admin_state), settings.store.retention, stopping.clone()));
     let pumping = tokio::spawn(Arc::clone(&pump).run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
     Ok(Running {
@@ -139,7 +185,9 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         routing,
         policy,
         journal,
+        refused,
         admin_state,
+        handshakes,
         stop,
         pump,
         pumping,
@@ -150,12 +198,12 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
 impl Running {
     /// Where the public listener is reached from this machine.
     pub fn public_url(&self) -> Url {
-        local(self.public)
+        local(if self.handshakes.is_some() { "https" } else { "http" }, self.public)
     }
 
     /// Where the admin listener is reached from this machine.
     pub fn admin_url(&self) -> Url {
-        local(self.admin)
+        local("http", self.admin)
     }
 
     /// The token of an operator of everything.
@@ -200,16 +248,25 @@ impl Running {
             ("admin.listen", new.admin.listen != self.settings.admin.listen),
             ("store", new.store != self.settings.store),
             ("limits", new.limits != self.settings.limits),
+            ("tls", new.tls.is_some() != self.handshakes.is_some()),
+            ("trusted_proxies", new.trusted_proxies != self.settings.trusted_proxies),
         ] {
             if changed {
                 tracing::warn!(key, "this change takes effect at the next start");
             }
         }
         self.routing.replace(table);
+        if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
+            handshakes.replace(Arc::clone(&tls.server));
+        }
         self.organisations.replace(Directory::of(&new));
+        // What failed before may have been put right by this.
+        self.admin_state.public.sign_ins.forget();
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
         self.pump.nudge();
+        // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
+        drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
         tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
     }
 
@@ -235,8 +292,12 @@ impl Running {
         }
         admin.stop(false).await;
         let _ = admin_task.await;
-        let journal = self.journal;
-        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        let (journal, refused) = (self.journal, self.refused);
+        let closing = move || {
+            refused.close();
+            journal.close();
+        };
+        let _ = tokio::task::spawn_blocking(closing).await;
         tracing::info!("stopped");
     }
 }
@@ -254,14 +315,15 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
 }
 
-fn local(address: SocketAddr) -> Url {
+/// The URL of a listener on this machine.
+pub(crate) fn local(scheme: &str, address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
     let address = SocketAddr::new(ip, address.port());
-    Url::parse(&format!("http://{address}")).expect("an address and a port make a URL")
+    Url::parse(&format!("{scheme}://{address}")).expect("an address and a port make a URL")
 }
 
 fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web::dev::Server> {
@@ -277,11 +339,12 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
     }
     let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None }];
+    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, role: Role::Operator }];
     tokens.extend(settings.admin.tokens.iter().map(|token| Token {
         name: token.name.clone(),
         secret: token.token.clone(),
         orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
+        role: token.role,
     }));
     Ok((Tokens::new(tokens), secret))
 }
@@ -293,7 +356,10 @@ fn policy(settings: &Settings) -> Policy {
         first_retry: delivery.first_retry,
         max_retry: delivery.max_retry,
         give_up_after: delivery.give_up_after,
+        probe: delivery.probe,
         useful_within: delivery.useful_within,
+        // Without an alert no interview is open for too long.
+        open_interview_alert: delivery.open_interview_alert.unwrap_or(Duration::MAX),
         concurrency: delivery.concurrency,
     }
 }

@@ -1,25 +1,51 @@
-//! Who may post: the credentials in a request's head, verified.
+//! Who may post: the credentials in a request's head or in its message, and the certificate of its
+//! connection, verified.
 //!
-//! [`Authenticated`] comes only out of [`Verifier::verify`], so that what asks for it cannot be
-//! reached without a check. Secrets are compared in a time that does not depend on them, and an
+//! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
+//! what asks for it cannot be reached without a check; what was checked before it was kept is
+//! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
-//! Failed attempts are not slowed down yet. [`Denied`] tells missing credentials from wrong ones,
-//! as only wrong ones are attempts.
+//! Failed attempts are slowed down by [`SignIns`]. [`Denied`] tells missing credentials from wrong
+//! ones, as only wrong ones are attempts.
+//!
+//! Of several ways one suffices. What the head shows is judged first; only where it shows nothing,
+//! or a scheme that is not taken, and UsernameTokens are, does the body decide. A token beside
+//! credentials that were right in the head is not looked at.
 
+mod denied;
 mod header;
+mod nonces;
+mod sign_ins;
+mod token;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::refusal::{Code, Refusal};
+use crate::certificate::{Certificate, Expected};
+use crate::domain::OrgId;
+use crate::soap::UsernameToken;
+pub use denied::Denied;
 use header::Credentials;
+pub use nonces::Nonces;
+pub use sign_ins::SignIns;
+use token::Spent;
 
 /// A value whose sender has shown who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<T> {
     inner: T,
     way: Way,
+    spent: Option<Spent>,
+}
+
+impl Authenticated<()> {
+    /// The sender of a message that was kept: verified when it came, and now vouched for by an
+    /// operator, who has it read again.
+    pub fn vouched() -> Self {
+        Self { inner: (), way: Way::Operator, spent: None }
+    }
 }
 
 impl<T> Authenticated<T> {
@@ -30,7 +56,20 @@ impl<T> Authenticated<T> {
 
     /// Something made of the value, from the same sender: a body read after its head was verified.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Authenticated<U> {
-        Authenticated { inner: make(self.inner), way: self.way }
+        Authenticated { inner: make(self.inner), way: self.way, spent: self.spent }
+    }
+
+    /// The value, and its sender without it.
+    pub fn split(self) -> (Authenticated<()>, T) {
+        (Authenticated { inner: (), way: self.way, spent: self.spent }, self.inner)
+    }
+
+    /// Lets the sender show the same token again, because nothing is known to have come of its
+    /// message: whoever sends the same bytes again must not be taken for a thief.
+    pub fn give_back(&self, nonces: &Nonces, org: &OrgId) {
+        if let Some(spent) = self.spent {
+            nonces.give_back(org, spent);
+        }
     }
 
     /// The value.
@@ -54,44 +93,16 @@ pub enum Way {
     Basic,
     /// By a Bearer token.
     Bearer,
+    /// By a client certificate alone.
+    Certificate,
+    /// By a WS-Security UsernameToken.
+    UsernameToken,
+    /// Before, and an operator vouches for it.
+    Operator,
 }
 
-/// Why somebody is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Denied {
-    /// There is no `Authorization` header.
-    #[error("there are no credentials")]
-    Missing,
-    /// There is one that cannot be read, or more than one.
-    #[error("the Authorization header is malformed")]
-    Malformed,
-    /// It is of a scheme that is not taken here.
-    #[error("the scheme of the Authorization header is not taken here")]
-    OtherScheme,
-    /// The credentials are wrong. Which part of them is not said.
-    #[error("the credentials are wrong")]
-    Wrong,
-}
-
-impl Denied {
-    /// Whether somebody tried something, which is what counts as a failed sign-in.
-    pub fn is_attempt(self) -> bool {
-        self != Self::Missing
-    }
-
-    /// The refusal for the sender.
-    pub fn refusal(self) -> Refusal {
-        let sentence = match self {
-            Self::Missing => "Credentials are required: send an Authorization header.",
-            Self::Malformed => "The Authorization header cannot be read.",
-            Self::OtherScheme => "The scheme of the Authorization header is not taken here; see WWW-Authenticate.",
-            Self::Wrong => "The credentials are wrong.",
-        };
-        Refusal::new(Code::Unauthorized, sentence)
-    }
-}
-
-/// Checks the credentials of one organisation. Any of those it was given suffices.
+/// Checks the credentials of one organisation. Any of those it was given suffices, but a certificate
+/// that it was given is needed in any case, and is enough where nothing else was given.
 ///
 /// A new one lets nobody in.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +110,8 @@ pub struct Verifier {
     open: bool,
     basic: Vec<(String, SecretString)>,
     bearer: Vec<SecretString>,
+    tokens: Vec<(String, SecretString)>,
+    certificate: Option<Expected>,
 }
 
 impl Verifier {
@@ -119,21 +132,67 @@ impl Verifier {
         self
     }
 
+    /// Also takes a UsernameToken with this user name and this password.
+    pub fn with_username_token(mut self, username: impl Into<String>, password: SecretString) -> Self {
+        self.tokens.push((username.into(), password));
+        self
+    }
+
+    /// Whether a message may show in its body who it is from.
+    pub fn takes_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Asks for this client certificate.
+    pub fn with_certificate(mut self, expected: Expected) -> Self {
+        self.certificate = Some(expected);
+        self
+    }
+
     /// Whether everyone is let in.
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Checks the values of a request's `Authorization` headers on behalf of what it asks for.
+    /// Checks the values of a request's `Authorization` headers, and the certificate that its
+    /// connection has shown, on behalf of what it asks for.
     ///
     /// # Errors
     /// Why the sender is not let in.
     pub fn verify<'h, T>(
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
+        certificate: Option<&Certificate>,
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
-        self.way(headers).map(|way| Authenticated { inner, way })
+        let way = self.check_certificate(certificate)?.map_or_else(|| self.way(headers), Ok)?;
+        Ok(Authenticated { inner, way, spent: None })
+    }
+
+    /// Whether the certificate is the expected one, where one is, and says all that is asked for.
+    fn check_certificate(&self, shown: Option<&Certificate>) -> Result<Option<Way>, Denied> {
+        let Some(expected) = &self.certificate else { return Ok(None) };
+        if !expected.is(shown.ok_or(Denied::NoCertificate)?) {
+            return Err(Denied::OtherCertificate);
+        }
+        let alone = self.basic.is_empty() && self.bearer.is_empty() && self.tokens.is_empty();
+        Ok(alone.then_some(Way::Certificate))
+    }
+
+    /// Checks the UsernameToken of a message whose head showed nothing, and takes its nonce.
+    ///
+    /// # Errors
+    /// Why the sender is not let in.
+    pub fn verify_token<T>(
+        &self,
+        token: Option<&UsernameToken>,
+        (org, nonces): (&OrgId, &Nonces),
+        now: Timestamp,
+        inner: T,
+    ) -> Result<Authenticated<T>, Denied> {
+        let spent = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
+        spent.map_or(Ok(()), |spent| nonces.take(org, spent, now))?;
+        Ok(Authenticated { inner, way: Way::UsernameToken, spent })
     }
 
     fn way<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Result<Way, Denied> {
@@ -166,7 +225,11 @@ impl Verifier {
             realm.chars().filter(|c| (c.is_ascii_graphic() || *c == ' ') && !"\"\\".contains(*c)).collect();
         let basic = (!self.basic.is_empty()).then(|| format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
         let bearer = (!self.bearer.is_empty()).then(|| format!("Bearer realm=\"{realm}\""));
-        basic.into_iter().chain(bearer).collect()
+        // HTTP asks for a challenge with every 401 (RFC 9110, section 11.6.1); no scheme of its own stands
+        // for a header of SOAP's, nor for a certificate.
+        let tokens = self.takes_tokens().then(|| format!("WSSE realm=\"{realm}\", profile=\"UsernameToken\""));
+        let certificate = self.certificate.is_some().then(|| format!("Certificate realm=\"{realm}\""));
+        basic.into_iter().chain(bearer).chain(tokens).chain(certificate).collect()
     }
 }
 
@@ -184,74 +247,4 @@ fn same(known: &str, shown: &str) -> Choice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
-    fn basic(pair: &str) -> String {
-        format!("Basic {}", STANDARD.encode(pair))
-    }
-
-    fn both() -> Verifier {
-        Verifier::default().with_basic("imper", "se:cret".to_owned().into()).with_bearer("tok-en".to_owned().into())
-    }
-
-    fn ask(verifier: &Verifier, header: &str) -> Result<Way, Denied> {
-        verifier.verify([header.as_bytes()], ()).map(|authenticated| authenticated.way())
-    }
-
-    #[test]
-    fn any_of_several_credentials_suffices() {
-        assert_eq!(ask(&both(), &basic("imper:se:cret")), Ok(Way::Basic));
-        assert_eq!(ask(&both(), "bEaReR  tok-en"), Ok(Way::Bearer));
-        assert_eq!(ask(&Verifier::open(), "nonsense"), Ok(Way::Open));
-        assert_eq!(Verifier::open().verify([], 7).map(Authenticated::into_inner), Ok(7));
-        let rotated = both().with_basic("imper", "next".to_owned().into());
-        assert!(ask(&rotated, &basic("imper:next")).is_ok() && ask(&rotated, &basic("imper:se:cret")).is_ok());
-    }
-
-    #[test]
-    fn wrong_is_told_from_missing() {
-        assert_eq!(both().verify([], ()), Err(Denied::Missing));
-        for pair in [
-            "imper:se:cre",
-            "imper:se:cret ",
-            "imper:",
-            ":se:cret",
-            "Imper:se:cret",
-            "other:se:cret",
-            "imper:se:cretse:cret",
-        ] {
-            assert_eq!(ask(&both(), &basic(pair)), Err(Denied::Wrong), "{pair}");
-        }
-        assert_eq!(ask(&both(), "Bearer tok-em"), Err(Denied::Wrong));
-        assert_eq!(ask(&both(), "Digest username=x"), Err(Denied::OtherScheme));
-        assert_eq!(
-            ask(&Verifier::default().with_bearer("x".to_owned().into()), &basic("a:x")),
-            Err(Denied::OtherScheme)
-        );
-        let twice = [b"Bearer tok-en".as_slice(), b"Bearer tok-en"];
-        assert_eq!(both().verify(twice, ()), Err(Denied::Malformed));
-    }
-
-    #[test]
-    fn a_new_verifier_and_an_empty_secret_let_nobody_in() {
-        assert_eq!(ask(&Verifier::default(), "Bearer x"), Err(Denied::OtherScheme));
-        let empty = Verifier::default().with_basic("", String::new().into());
-        assert_eq!(ask(&empty, &basic(":")), Err(Denied::Wrong));
-    }
-
-    #[test]
-    fn challenges_name_what_is_configured() {
-        let challenges = both().challenges("ac\"me");
-        assert_eq!(challenges, ["Basic realm=\"acme\", charset=\"UTF-8\"", "Bearer realm=\"acme\""]);
-        assert_eq!(Denied::Wrong.refusal().code, Code::Unauthorized);
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let shown = format!("{:?}", both());
-        assert!(!shown.contains("se:cret") && !shown.contains("tok-en"), "{shown}");
-    }
-}
+mod tests;

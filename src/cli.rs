@@ -3,9 +3,11 @@
 //! Data goes to standard output, diagnostics to standard error. Exit codes: 0 done, 1 failed,
 //! 2 bad usage or bad input.
 
+mod api;
 pub mod check;
 pub mod convert;
 pub mod demo;
+pub mod erase;
 pub mod init;
 mod input;
 pub mod sandbox;
@@ -54,6 +56,8 @@ enum Command {
     Wsdl(wsdl::Options),
     /// Post messages to a running bridge and print what became of them
     Send(send::Options),
+    /// Remove what identifies one candidate from a running bridge
+    Erase(erase::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
     Sandbox(sandbox::Options),
 }
@@ -68,6 +72,7 @@ impl Command {
             Self::Convert(options) => convert::run(&options),
             Self::Wsdl(options) => wsdl::run(&options),
             Self::Send(options) => send::run(&options),
+            Self::Erase(options) => erase::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }

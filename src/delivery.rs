@@ -26,8 +26,12 @@ pub struct Policy {
     pub max_retry: Duration,
     /// How long after its first attempt an event is given up.
     pub give_up_after: Duration,
+    /// How long to wait before each probe of a relay that calls the set-up wrong.
+    pub probe: Duration,
     /// An interview's start that is delivered later than this is counted as late.
     pub useful_within: Duration,
+    /// An interview that is open for longer is reported.
+    pub open_interview_alert: Duration,
     /// How many attempts run at once in the process.
     pub concurrency: usize,
 }

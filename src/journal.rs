@@ -12,20 +12,22 @@
 pub mod batch;
 pub mod embedded;
 pub mod filter;
+pub mod refused;
 pub mod ticket;
+mod upkeep;
 mod work;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::domain::{EventId, EventType, OrgId, Outcome, Position, Reason, Source, StateChange};
+use crate::domain::{ApplicationId, EventId, EventType, OrgId, Outcome, Position, Reason, Source, StateChange};
 
 pub use filter::{
-    AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, OrganisationStats, Page,
-    ProtectionFilter, ProtectionRecord, StageSeen,
+    Ages, ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
+    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
 };
+pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
+pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, Which};
 pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};
 
 /// A state change on its way into the journal, with what its organisation makes of it.
@@ -51,6 +53,8 @@ pub struct Incoming {
     pub dry_run: bool,
     /// The W3C `traceparent` that came with it.
     pub trace: Option<Box<str>>,
+    /// Who made it and why, where an operator did.
+    pub note: Option<Box<str>>,
 }
 
 /// Which events have somewhere to go.
@@ -198,29 +202,22 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Ticket<Page<ProtectionRecord>>;
 
+    /// The applications that are in an interview, the longest first.
+    fn in_interview(
+        &self,
+        filter: ApplicationFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Ticket<Page<ApplicationRecord>>;
+
+    /// The latest state of one application; none for one that is unknown.
+    fn application(&self, org: OrgId, application: ApplicationId) -> Ticket<Option<ApplicationRecord>>;
+
     /// Figures per organisation that ever had a message.
-    fn stats(&self) -> Ticket<Vec<OrganisationStats>>;
+    fn stats(&self, ages: Ages) -> Ticket<Vec<OrganisationStats>>;
 
-    /// How many events wait per organisation and when the oldest of them was received; cheap
-    /// enough for every scrape.
-    fn waiting(&self) -> Vec<Waiting>;
-}
-
-/// What waits for delivery in one organisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// The organisation.
-    pub org: OrgId,
-    /// How many events wait.
-    pub pending: u64,
-    /// When the oldest of them was received.
-    pub oldest: Option<Timestamp>,
-}
-
-/// Keeping the store in order.
-pub trait Upkeep: Send + Sync {
-    /// Stops taking requests, finishes those that were taken, and closes the files.
-    fn close(&self);
+    /// What is known of each organisation without a query; cheap enough for every scrape.
+    fn pulse(&self) -> Vec<Pulse>;
 }
 
 /// All that the bridge asks of its journal.

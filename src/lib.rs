@@ -7,7 +7,7 @@
 //! # One way through
 //!
 //! ```text
-//! TCP ─► net (deadlines) ─► public::soap: organisation, credentials of the head
+//! TCP ─► net (deadlines, TLS) ─► public::soap: organisation, credentials of the head
 //!     ─► xml: decode, scan, read ─► soap: Request ─► auth: Authenticated
 //!     ─► domain: Position ─► journal: Ticket … decide, append, fsync … Receipt ─► answer to Workday
 //!                                └─► delivery: claim (intent recorded) ─► Handler: relay | protection
@@ -54,6 +54,8 @@ pub mod admin;
 pub mod app;
 #[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
+pub mod certificate;
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]

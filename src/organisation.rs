@@ -6,11 +6,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use secrecy::SecretString;
 
 use crate::auth::Verifier;
-use crate::config::{self, Auth, Handler, OrganisationSettings, Settings};
+use crate::config::{self, Auth, Handler, Login, OrganisationSettings, Settings};
 use crate::domain::payload::Shape;
 use crate::domain::{OrgId, StagePolicy};
 use crate::journal::Deliver;
@@ -34,6 +36,8 @@ pub struct Organisation {
     pub verifier: Verifier,
     /// Where its events go.
     pub handler: Handler,
+    /// Silence longer than this is reported; `None`: never.
+    pub expect_message_every: Option<Duration>,
     /// Undelivered events above which nothing is accepted; `None`: no limit.
     pub pending_events: Option<u64>,
 }
@@ -55,11 +59,13 @@ impl Organisation {
                 id_types: soap::IdTypes { candidate, job_application, job_requisition },
                 strict_soap_action: settings.strict_soap_action,
                 stage_always_required: shape == Shape::StateChange,
+                username_tokens: settings.auth.wsse.is_some(),
             },
             fault_status: fault_status(settings.fault_status),
             expect_tenant: settings.expect_tenant.clone(),
             verifier: verifier(&settings.auth),
             handler: settings.handler.clone(),
+            expect_message_every: settings.expect_message_every,
             pending_events: limits.pending_events,
         }
     }
@@ -105,12 +111,27 @@ fn verifier(auth: &Auth) -> Verifier {
     }
     let mut verifier = Verifier::default();
     if let Some(basic) = &auth.basic {
-        verifier = verifier.with_basic(&basic.username, basic.password.clone());
+        for password in passwords(basic) {
+            verifier = verifier.with_basic(&basic.username, password);
+        }
     }
     if let Some(token) = &auth.bearer {
         verifier = verifier.with_bearer(token.clone());
     }
+    if let Some(wsse) = &auth.wsse {
+        for password in passwords(wsse) {
+            verifier = verifier.with_username_token(&wsse.username, password);
+        }
+    }
+    if let Some(expected) = &auth.client_cert {
+        verifier = verifier.with_certificate(expected.clone());
+    }
     verifier
+}
+
+/// While a password is exchanged, both are taken.
+fn passwords(login: &Login) -> impl Iterator<Item = SecretString> {
+    [Some(&login.password), login.password_next.as_ref()].into_iter().flatten().cloned()
 }
 
 /// All organisations of one configuration.

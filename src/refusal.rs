@@ -85,7 +85,7 @@ catalogue! {
     ActionMismatch = "action_mismatch", Sender, None;
     /// The caller is another tenant than the organisation expects.
     WrongTenant = "wrong_tenant", Sender, None;
-    /// A JSON body is not what the intake takes.
+    /// The body broke off or is not what its encoding says, or its JSON not what the intake takes.
     BadRequest = "bad_request", Sender, Some(400);
     /// Credentials are missing or wrong.
     Unauthorized = "unauthorized", Sender, Some(401);
@@ -149,6 +149,21 @@ impl Refusal {
         Self { failed_authentication: true, ..Self::new(Code::Unauthorized, message) }
     }
 
+    /// Where in the message it is, as its sentence says: a line and column, or an element's path.
+    pub fn place(&self) -> Option<&str> {
+        if matches!(self.code, Code::NotWellFormed | Code::DtdRefused | Code::TooDeep | Code::TooManyElements) {
+            return self.message.rfind("line ").map(|at| self.message[at..].trim_end_matches('.'));
+        }
+        // What stands in quotes is the sender's own.
+        let ours = self.message.split('"').next()?;
+        ours.split([' ', ':', ';']).find(|word| word.starts_with('/'))
+    }
+
+    /// The sender must go slower.
+    pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::TooManyRequests, message) }
+    }
+
     /// The journal or the bridge cannot take the message now.
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(Code::Unavailable, message) }
@@ -167,6 +182,19 @@ impl std::error::Error for Refusal {}
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn a_place_is_what_the_sentence_names() {
+        for (code, message, place) in [
+            (Code::NotWellFormed, "Not XML: \"line 9\" at line 3, column 7.", Some("line 3, column 7")),
+            (Code::MissingElement, "/A/B is required and is missing.", Some("/A/B")),
+            (Code::InvalidValue, "The ID at /A/B/ID is empty: \"/x\".", Some("/A/B/ID")),
+            (Code::InvalidAddressingHeader, "/Envelope/Header: the header To stands twice.", Some("/Envelope/Header")),
+            (Code::WrongTenant, "The header says \"/x /y\".", None),
+        ] {
+            assert_eq!(Refusal::new(code, message).place(), place, "{message}");
+        }
+    }
 
     #[test]
     fn every_code_is_one_distinct_word_and_consistent() {

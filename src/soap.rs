@@ -16,6 +16,7 @@ mod job_application;
 mod media;
 mod payload;
 mod profile;
+mod redact;
 pub mod security;
 mod sentences;
 mod suggest;
@@ -28,6 +29,7 @@ pub use answer::{Answer, Success, success};
 pub use fault::{FaultStatus, fault};
 pub use media::{Media, check_media, version_for};
 pub use profile::{IdTypes, Profile};
+pub use redact::without_passwords;
 pub use security::UsernameToken;
 
 use crate::domain::StateChange;

@@ -11,6 +11,7 @@ import jsonschema
 import zeep
 import zeep.exceptions
 from lxml import etree
+from zeep.wsse.username import UsernameToken
 
 public, admin, token, fixtures = sys.argv[1:]
 endpoint = f"{public}/soap/demo"
@@ -57,6 +58,21 @@ for query in ("?wsdl", "?wsdl&soap=1.1", "?wsdl&soap=1.2"):
                 assert b"missing_element" in detail, (fault, detail)
             imported += 1
 print(f"zeep: {imported} ports imported, called, answer and fault read")
+
+# WS-Security: a right password as text and as digest, and wrong ones, in both SOAP versions.
+signed = 0
+for query, digest in (("?wsdl&soap=1.1", False), ("?wsdl&soap=1.1", True), ("?wsdl&soap=1.2", False), ("?wsdl&soap=1.2", True)):
+    for password in ("s3cret", "guess"):
+        sign_in = UsernameToken("imper", password, use_digest=digest)
+        client = zeep.Client(f"{public}/soap/wsse{query}", wsse=sign_in)
+        try:
+            answer = client.service.TriggerCandidateStateChange(Job_Application=application)
+            assert password == "s3cret" and answer.Outcome in ("Accepted", "Duplicate"), (digest, answer)
+        except zeep.exceptions.Fault as fault:
+            names = [fault.code, *(name.localname for name in fault.subcodes or ())]
+            assert password == "guess" and any("FailedAuthentication" in name for name in names), (digest, names, fault)
+        signed += 1
+print(f"WS-Security: {signed} UsernameTokens of zeep taken or refused as they should be")
 
 schema = etree.XMLSchema(etree.parse(io.BytesIO(fetch(endpoint + "?xsd=1")[1])))
 namespace = "http://your-company.com/workday/webhooks"

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::parameters::Parameters;
-use super::{Admin, Problem, json};
+use super::{Admin, Problem, Token, json};
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
-use crate::journal::{DeliveryState, EventFilter, ProtectionFilter};
+use crate::journal::{AttemptRecord, DeliveryState, EventFilter, EventRecord, ProtectionFilter};
 
 const INSTANT: &str = "an RFC 3339 time such as 2026-04-09T14:30:00Z";
-const ORGANISATION: &str = "an organisation id";
+pub(super) const ORGANISATION: &str = "an organisation id";
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -19,6 +19,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/v1/events/{event_id}", web::get().to(event))
         .route("/api/v1/protections", web::get().to(protections))
         .route("/api/v1/stats", web::get().to(stats))
+        .configure(super::applications::routes)
+        .configure(super::actions::routes)
         .service(web::scope("/api").default_service(web::to(unknown)));
 }
 
@@ -32,10 +34,19 @@ async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem {
 
 async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let known =
-        ["orgid", "event_type", "state", "job_application_id", "candidate_id", "since", "until", "limit", "cursor"];
-    let parameters = Parameters::of(&request, &known)?;
-    let filter = EventFilter {
+    let parameters = Parameters::of(&request, &[FILTER, &["limit", "cursor"]].concat())?;
+    let filter = filter(&parameters, &token)?;
+    let page = admin.journal.events(filter, parameters.cursor()?, parameters.limit()?).await?;
+    Ok(Json(json::page("events", page, json::event)))
+}
+
+/// The keys of a filter of events.
+pub(super) const FILTER: &[&str] =
+    &["orgid", "event_type", "state", "job_application_id", "candidate_id", "since", "until"];
+
+/// Reads a filter of events, narrowed to what the token sees.
+pub(super) fn filter(parameters: &Parameters, token: &Token) -> Result<EventFilter, Problem> {
+    Ok(EventFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?),
         event_type: parameters.take("event_type", "interview_started, interview_ended or state_changed", |value| {
             EventType::ALL.into_iter().find(|each| each.as_str() == value)
@@ -47,20 +58,23 @@ async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>,
         candidate: parameters.take("candidate_id", "an id", |value| CandidateId::new(value).ok())?,
         since: parameters.parse::<Timestamp>("since", INSTANT)?,
         until: parameters.parse::<Timestamp>("until", INSTANT)?,
-    };
-    let page = admin.journal.events(filter, parameters.cursor()?, parameters.limit()?).await?;
-    Ok(Json(json::page("events", page, json::event)))
+    })
 }
 
 async fn event(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
+    let (record, attempts) = seen(&admin, &token, &id).await?;
+    Ok(HttpResponse::Ok().json(json::event_page(record, attempts)))
+}
+
+/// An event that the token sees.
+pub(super) async fn seen(admin: &Admin, token: &Token, id: &str) -> Result<(EventRecord, Vec<AttemptRecord>), Problem> {
     let parsed = id.parse::<EventId>();
     let parsed = parsed.map_err(|error| Problem::bad_parameter("event_id", format!("'{id}' {error}.")))?;
     let found = admin.journal.event(parsed).await?;
     let seen = found.filter(|(record, _)| token.sees(&record.event.orgid));
-    let (record, attempts) = seen.ok_or_else(|| Problem::not_found(format!("There is no event {parsed}.")))?;
-    Ok(HttpResponse::Ok().json(json::event_page(record, attempts)))
+    seen.ok_or_else(|| Problem::not_found(format!("There is no event {parsed}.")))
 }
 
 async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
@@ -78,8 +92,14 @@ async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, 
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let now = admin.clock.now();
-    let stats = admin.journal.stats().await?;
+    let stats = admin.journal.stats(admin.ages()).await?;
+    let silent = admin.silent();
     let seen = stats.into_iter().filter(|stats| token.sees(&stats.org));
-    let organisations: Vec<_> = seen.map(|stats| json::organisation(stats, now)).collect();
+    let organisations: Vec<_> = seen
+        .map(|stats| {
+            let is_silent = silent.contains(&(stats.org.clone(), true));
+            json::organisation(stats, is_silent, now)
+        })
+        .collect();
     Ok(Json(serde_json::json!({ "organisations": organisations })))
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::parameters::shown;
 use crate::domain::{CandidateEvent, Outcome, Position, Reason, Text};
-use crate::journal::{AttemptRecord, DeliveryState, EventRecord, OrganisationStats, Page, ProtectionRecord};
+use crate::journal::{
+    ApplicationRecord, AttemptRecord, DeliveryState, Erasure, EventRecord, OrganisationStats, Page, ProtectionRecord,
+    Replayed,
+};
 
 /// A list with the cursor of its next page, under the list's own name.
 pub(super) fn page<T, J: Serialize>(name: &str, page: Page<T>, item: impl Fn(T) -> J) -> Value {
@@ -24,6 +27,8 @@ pub(super) struct EventItem {
     outcome: Outcome,
     duplicates: u64,
     last_duplicate_at: Option<String>,
+    /// A later boundary of the application has overtaken it: to replay it needs `force`.
+    superseded: bool,
 }
 
 #[derive(Serialize)]
@@ -80,10 +85,15 @@ pub(super) struct Organisation {
     pending: u64,
     oldest_pending_seconds: f64,
     paused: bool,
+    paused_since: Option<String>,
+    paused_by: Option<&'static str>,
+    paused_because: Option<String>,
     delivered_through: String,
     last_message_at: Option<String>,
     last_started_at: Option<String>,
     late: u64,
+    interviews_open_too_long: u64,
+    silent: bool,
     stages_seen: Vec<Stage>,
 }
 
@@ -110,6 +120,7 @@ pub(super) fn event(record: EventRecord) -> EventItem {
         outcome: record.outcome,
         duplicates: record.duplicates,
         last_duplicate_at: text(record.last_duplicate_at),
+        superseded: record.superseded,
         event: record.event,
     }
 }
@@ -139,7 +150,7 @@ pub(super) fn protection(record: ProtectionRecord) -> Protection {
     }
 }
 
-pub(super) fn organisation(stats: OrganisationStats, now: Timestamp) -> Organisation {
+pub(super) fn organisation(stats: OrganisationStats, silent: bool, now: Timestamp) -> Organisation {
     let age = stats.oldest_pending.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
     Organisation {
         orgid: stats.org.to_string(),
@@ -148,12 +159,17 @@ pub(super) fn organisation(stats: OrganisationStats, now: Timestamp) -> Organisa
         dead: stats.dead,
         pending: stats.pending,
         oldest_pending_seconds: age,
-        paused: false,
+        paused: stats.paused.is_some(),
+        paused_since: text(stats.paused.as_ref().map(|paused| paused.since)),
+        paused_by: stats.paused.as_ref().map(|paused| paused.cause.as_str()),
+        paused_because: stats.paused.and_then(|paused| paused.reason),
         // Everything accepted before the oldest that waits, or before now, is done with.
         delivered_through: stats.oldest_pending.unwrap_or(now).to_string(),
         last_message_at: text(stats.last_message_at),
         last_started_at: text(stats.last_started_at),
         late: stats.late,
+        interviews_open_too_long: stats.open_too_long,
+        silent,
         stages_seen: (stats.stages.into_iter())
             .map(|seen| Stage { stage: seen.stage, interview: seen.interview, count: seen.count })
             .collect(),
@@ -164,6 +180,9 @@ pub(super) fn organisation(stats: OrganisationStats, now: Timestamp) -> Organisa
 fn because(record: &EventRecord) -> String {
     if record.outcome == Outcome::Stale {
         return "The message is older than what was applied last, so it changes nothing.".into();
+    }
+    if let Some(note) = &record.note {
+        return format!("By hand: {note}");
     }
     let named = |text: &Option<Text>| text.as_ref().map_or("(none)".to_owned(), |text| format!("'{}'", text.as_str()));
     let (stage, status) = (named(&record.event.stage), named(&record.event.status));
@@ -178,6 +197,74 @@ fn because(record: &EventRecord) -> String {
             format!("The status {status} closes the interview, although the stage is {stage}.")
         }
     }
+}
+
+#[derive(Serialize)]
+pub(super) struct Application {
+    orgid: String,
+    job_application_id: String,
+    candidate_id: String,
+    in_interview: bool,
+    in_interview_since: Option<String>,
+}
+
+pub(super) fn application(record: ApplicationRecord) -> Application {
+    let event = record.latest.event;
+    Application {
+        orgid: event.orgid.to_string(),
+        job_application_id: event.job_application_id.to_string(),
+        candidate_id: event.candidate_id.to_string(),
+        in_interview: record.in_interview_since.is_some(),
+        in_interview_since: text(record.in_interview_since),
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ApplicationPage {
+    #[serde(flatten)]
+    application: Application,
+    path: Vec<Passed>,
+}
+
+/// An event on an application's path.
+#[derive(Serialize)]
+struct Passed {
+    event_id: String,
+    event_type: &'static str,
+    stage: Option<Text>,
+    step: Option<Text>,
+    status: Option<Text>,
+    timestamp: String,
+}
+
+/// An application with its path, whose events come newest first.
+pub(super) fn application_page(record: ApplicationRecord, newest_first: Vec<EventRecord>) -> ApplicationPage {
+    let passed = |record: EventRecord| Passed {
+        event_id: record.event.event_id.to_string(),
+        event_type: record.event.event_type.as_str(),
+        stage: record.event.stage,
+        step: record.event.step,
+        status: record.event.status,
+        timestamp: record.event.timestamp.to_string(),
+    };
+    ApplicationPage { application: application(record), path: newest_first.into_iter().rev().map(passed).collect() }
+}
+
+pub(super) fn replayed(replayed: Replayed) -> Value {
+    let Replayed { replayed, superseded, unsettled } = replayed;
+    serde_json::json!({ "replayed": replayed, "superseded": superseded, "unsettled": unsettled })
+}
+
+/// The receipt of an erasure.
+pub(super) fn erasure(erasure: Erasure) -> Value {
+    serde_json::json!({
+        "receipt": erasure.number,
+        "orgid": erasure.org,
+        "state": if erasure.done_at.is_some() { "done" } else { "waiting" },
+        "asked_at": erasure.asked_at.to_string(),
+        "done_at": text(erasure.done_at),
+        "events": erasure.events,
+    })
 }
 
 fn text(at: Option<Timestamp>) -> Option<String> {

@@ -33,6 +33,46 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// Reads a body: an object of texts and truth values, or nothing.
+    ///
+    /// # Errors
+    /// When it is something else, or holds a key that is not among `known`.
+    pub(super) fn of_body(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body);
+        let object =
+            object.map_err(|error| Problem::bad_parameter("body", format!("The body is no JSON object: {error}.")))?;
+        let mut pairs = Vec::new();
+        for (name, value) in object {
+            if !known.contains(&name.as_str()) {
+                let detail = format!("There is no key '{name}' here; there are {}.", known.join(", "));
+                return Err(Problem::bad_parameter(&name, detail));
+            }
+            match value {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(text) => pairs.push((name, text)),
+                serde_json::Value::Bool(value) => pairs.push((name, value.to_string())),
+                other => {
+                    let detail = format!("'{name}' is {other}; expected a text, or true or false.");
+                    return Err(Problem::bad_parameter(&name, detail));
+                }
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// Whether nothing was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A truth value; `false` where it is not given.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        Ok(self.parse::<bool>(name, "true or false")?.unwrap_or(false))
+    }
+
     /// The value of one parameter, read by `read`.
     ///
     /// # Errors

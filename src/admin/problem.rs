@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::journal::Unavailable;
+use crate::refusal::Refusal;
 
 /// An error that a caller of the API is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,13 +19,16 @@ pub struct Problem {
     /// The parameter or field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// The code of the refusal that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 impl Problem {
     fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { title, status, detail: detail.into(), field: None, retry_after: None }
+        Self { title, status, detail: detail.into(), field: None, code: None, retry_after: None }
     }
 
     /// A parameter is not what it may be.
@@ -35,6 +39,23 @@ impl Problem {
     /// The token is missing or unknown.
     pub fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Send the admin token as \"Authorization: Bearer <token>\".")
+    }
+
+    /// The token does not allow it.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "Forbidden", detail)
+    }
+
+    /// What is acted on is not in a state that allows it.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(409, "Conflict", detail)
+    }
+
+    /// A message that was read again is refused.
+    pub fn refused(refusal: &Refusal) -> Self {
+        let status = if refusal.code.is_retryable() { 503 } else { 422 };
+        let retry_after = refusal.retry_after.map(|after| after.as_secs().max(1));
+        Self { code: Some(refusal.code.as_str()), retry_after, ..Self::new(status, "Refused", &refusal.message) }
     }
 
     /// There is no such thing, or the token may not see it.

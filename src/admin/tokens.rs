@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::Problem;
+use crate::config::Role;
 use crate::domain::OrgId;
 
 /// A token and what it lets see.
@@ -17,15 +18,39 @@ pub struct Token {
     pub secret: SecretString,
     /// To which organisations it is bound; `None`: to none in particular.
     pub orgs: Option<Vec<OrgId>>,
+    /// What it allows.
+    pub role: Role,
 }
 
 impl Token {
+    /// Lets a token that may act on this organisation pass.
+    ///
+    /// # Errors
+    /// 404 for an organisation that it does not see, 403 for a token that may only look.
+    pub fn act_on(&self, org: &OrgId) -> Result<(), Problem> {
+        if !self.sees(org) {
+            return Err(Problem::not_found(format!("There is no organisation {org}.")));
+        }
+        self.must_act()
+    }
+
     /// The organisations that a query may cover: those asked for, as far as the token sees them.
     pub fn narrow(&self, asked: Option<OrgId>) -> Option<Vec<OrgId>> {
         match (&self.orgs, asked) {
             (None, asked) => asked.map(|org| vec![org]),
             (Some(own), None) => Some(own.clone()),
             (Some(own), Some(asked)) => Some(own.iter().filter(|org| **org == asked).cloned().collect()),
+        }
+    }
+
+    /// Lets operators act.
+    ///
+    /// # Errors
+    /// For a viewer.
+    pub fn must_act(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Operator => Ok(()),
+            Role::Viewer => Err(Problem::forbidden("This token is a viewer's; to act takes an operator's.")),
         }
     }
 
@@ -69,7 +94,11 @@ mod tests {
     #[test]
     fn only_a_known_token_passes_and_sees_its_own() {
         let org = |name: &str| name.parse::<OrgId>().unwrap();
-        let token = |name: &str, orgs| Token { name: name.into(), secret: format!("{name}-secret").into(), orgs };
+        let token = |name: &str, orgs| {
+            let secret = format!("{name}-secret").into();
+            let role = if name == "all" { Role::Operator } else { Role::Viewer };
+            Token { name: name.into(), secret, orgs, role }
+        };
         let tokens = Tokens::new(vec![token("all", None), token("acme", Some(vec![org("acme")]))]);
         let with = |value: &str| TestRequest::default().insert_header((header::AUTHORIZATION, value)).to_http_request();
         assert_eq!(tokens.verify(&with("bearer  all-secret")).unwrap().name, "all");
@@ -81,6 +110,9 @@ mod tests {
         assert_eq!(own.narrow(None), Some(vec![org("acme")]));
         assert_eq!(own.narrow(Some(org("other"))), Some(vec![]));
         assert!(own.sees(&org("acme")) && !own.sees(&org("other")));
+        assert!(own.act_on(&org("acme")).is_err(), "it may only look");
+        let all = with("Bearer all-secret");
+        assert!(tokens.verify(&all).unwrap().act_on(&org("other")).is_ok());
         assert!(!format!("{tokens:?}").contains("all-secret"), "a token never reaches a log");
     }
 }

@@ -83,6 +83,10 @@ async fn check<W: Write>(
     for key in settings.without_effect() {
         report.note("configuration", &format!("{key} has no effect in this release"))?;
     }
+    if let Some(tls) = &settings.tls {
+        let asked = if tls.asks_for_certificates { "client certificates are asked for" } else { "clients show none" };
+        report.ok("tls", &format!("{} with its key; {asked}", tls.certificate))?;
+    }
     report.result("store", store(&settings.store))?;
     for OrganisationSettings { id, handler, .. } in &settings.organisations {
         match handler {

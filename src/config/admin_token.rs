@@ -27,16 +27,27 @@ impl AdminToken {
     /// # Errors
     /// When the file cannot be read or written, or is empty.
     pub fn load_or_create(admin: &Admin, store: &Store) -> io::Result<Self> {
+        Self::of(admin, store, |place| match read(place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(place),
+            other => other,
+        })
+    }
+
+    /// The configured token, or that of an earlier start.
+    ///
+    /// # Errors
+    /// When neither is there.
+    pub fn load(admin: &Admin, store: &Store) -> io::Result<Self> {
+        Self::of(admin, store, read)
+    }
+
+    fn of(admin: &Admin, store: &Store, make: impl Fn(&Path) -> io::Result<SecretString>) -> io::Result<Self> {
         if let Some(token) = &admin.token {
             return Ok(Self { token: token.clone(), made_at: None });
         }
         let place = Self::place(store);
-        let token = match read(&place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&place),
-            other => other,
-        };
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", place.display()));
-        Ok(Self { token: token.map_err(named)?, made_at: Some(place) })
+        Ok(Self { token: make(&place).map_err(named)?, made_at: Some(place) })
     }
 
     /// Where a token that is not configured is kept: beside the journal.

@@ -1,19 +1,7 @@
 //! The keys that are read and checked but do nothing in this release.
 
 /// The paths of these keys; `*` stands for one name. A feature that lands removes its lines.
-const LATER: &[&str] = &[
-    "trusted_proxies",
-    "store.retention_days",
-    "store.refused_days",
-    "limits.requests_per_second",
-    "delivery.probe_seconds",
-    "delivery.open_interview_alert_days",
-    "org.*.auth.basic.password_next",
-    "org.*.expect_message_every_hours",
-    "org.*.reconcile_every_minutes",
-    "org.*.intake",
-    "org.*.workday",
-];
+const LATER: &[&str] = &["org.*.reconcile_every_minutes", "org.*.intake", "org.*.workday"];
 
 /// Those of the keys that do nothing yet.
 pub(super) fn without_effect(keys: &[String]) -> Vec<String> {

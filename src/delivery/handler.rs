@@ -21,7 +21,7 @@ pub enum Outcome {
         /// Whether it asked for quiet from the whole organisation.
         whole_organisation: bool,
     },
-    /// The set-up is wrong, not the event: trying again helps once somebody mended it.
+    /// The set-up is wrong, not the event: the deliveries pause until somebody mended it.
     SetUp,
     /// The other side will never take this event.
     Refused,

@@ -22,7 +22,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Who is told how deliveries go.
 pub trait Observer: Send + Sync {
-    /// An attempt was settled: `result` is `delivered`, `retry` or `dead`.
+    /// An attempt was settled: `result` is `delivered`, `retry`, `paused` or `dead`.
     fn attempted(&self, org: &OrgId, result: &'static str);
 }
 
@@ -114,10 +114,9 @@ impl Pump {
         };
         let elapsed = self.clock.monotonic().saturating_sub(claimed_at);
         let since_first = claimed.since_first + elapsed;
-        let verdict = verdict::of_outcome(&handled.outcome, &policy, claimed.attempt, since_first, self.clock.chance());
-        let late = verdict == Verdict::Delivered
-            && claimed.event.event_type == EventType::InterviewStarted
-            && claimed.age + elapsed > policy.useful_within;
+        let tried = verdict::Try { attempt: claimed.attempt, since_first, strike: claimed.strike };
+        let verdict = verdict::of_outcome(&handled.outcome, &policy, tried, self.clock.chance());
+        let late = is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
         log(&claimed, &handled, verdict);
         let Handled { answered, protection, .. } = handled;
         self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org).await;
@@ -145,6 +144,13 @@ impl Pump {
             return;
         }
     }
+}
+
+/// Whether an interview's start was not delivered while that was of use. What is replayed was
+/// counted before.
+fn is_late(claimed: &Claimed, verdict: Verdict, past_use: bool) -> bool {
+    let is_start = claimed.event.event_type == EventType::InterviewStarted && !claimed.replayed;
+    is_start && (verdict == Verdict::Dead || (verdict == Verdict::Delivered && past_use))
 }
 
 /// Long enough for the whole attempt and for settling it.
@@ -214,6 +220,7 @@ fn result(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Delivered => "delivered",
         Verdict::Retry { .. } => "retry",
+        Verdict::Paused { .. } => "paused",
         Verdict::Dead => "dead",
     }
 }
@@ -228,6 +235,11 @@ fn log(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
         Verdict::Retry { after, .. } => tracing::warn!(
             event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
             error, retry.seconds = after.as_secs_f64(), "a delivery failed and is tried again"
+        ),
+        Verdict::Paused { probe_after } => tracing::error!(
+            event.id = %event.event_id, orgid = %event.orgid, status = answered.status, error,
+            probe.seconds = probe_after.as_secs_f64(),
+            "the set-up of the relay is wrong; the organisation's deliveries pause and are probed"
         ),
         Verdict::Dead => tracing::error!(
             event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,

@@ -11,13 +11,16 @@ use crate::journal::Verdict;
 /// No relay is waited for longer than this, whatever its `Retry-After` says.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
+/// An event that finds the set-up wrong so often, while others go through, is itself what is wrong.
+const STRIKES: u32 = 3;
+
 /// What a status of the relay means (contract, section 7).
 ///
 /// | status | outcome |
 /// |---|---|
 /// | 2xx | delivered |
 /// | 408, 425, 429, 5xx | retried; with 429 the `Retry-After` holds the organisation |
-/// | 3xx, 401, 403, 404, 410 | the set-up is wrong, not the event |
+/// | 3xx, 401, 403, 404, 410 | the set-up is wrong, not the event: the organisation's deliveries pause and are probed |
 /// | any other 4xx | refused |
 pub fn of_status(status: u16, retry_after: Option<Duration>) -> Outcome {
     match status {
@@ -43,18 +46,25 @@ pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// What becomes of the event. `attempt` counts from 1; `chance` is in `[0, 1)`.
-pub(super) fn of_outcome(
-    outcome: &Outcome,
-    policy: &Policy,
-    attempt: u32,
-    since_first: Duration,
-    chance: f64,
-) -> Verdict {
+/// What an attempt was of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try {
+    /// Which attempt it was, from 1.
+    pub(super) attempt: u32,
+    /// How long the first one was ago, pauses not counted.
+    pub(super) since_first: Duration,
+    /// Which time the event would find the set-up wrong while others go through.
+    pub(super) strike: u32,
+}
+
+/// What becomes of the event; `chance` is in `[0, 1)`.
+pub(super) fn of_outcome(outcome: &Outcome, policy: &Policy, tried: Try, chance: f64) -> Verdict {
+    let Try { attempt, since_first, strike } = tried;
     let (retry_after, hold_organisation) = match outcome {
         Outcome::Delivered => return Verdict::Delivered,
         Outcome::Refused => return Verdict::Dead,
-        Outcome::SetUp => (None, false),
+        Outcome::SetUp if strike >= STRIKES => return Verdict::Dead,
+        Outcome::SetUp => return Verdict::Paused { probe_after: policy.probe },
         Outcome::Retry { retry_after, whole_organisation } => (*retry_after, *whole_organisation),
     };
     if since_first >= policy.give_up_after {
@@ -80,7 +90,9 @@ mod tests {
             first_retry: Duration::from_secs(1),
             max_retry: Duration::from_secs(3600),
             give_up_after: Duration::from_secs(72 * 3600),
+            probe: Duration::from_secs(30),
             useful_within: Duration::from_secs(300),
+            open_interview_alert: Duration::from_secs(30 * 24 * 3600),
             concurrency: 64,
         }
     }
@@ -130,10 +142,22 @@ mod tests {
         let policy = policy();
         let day = Duration::from_secs(24 * 3600);
         let asked = Outcome::Retry { retry_after: Some(day), whole_organisation: false };
-        let verdict = of_outcome(&asked, &policy, 1, Duration::ZERO, 0.9);
+        let first = Try { attempt: 1, since_first: Duration::ZERO, strike: 1 };
+        let old = Try { attempt: 90, since_first: 3 * day, strike: 1 };
+        let verdict = of_outcome(&asked, &policy, first, 0.9);
         assert_eq!(verdict, Verdict::Retry { after: day, hold_organisation: false }, "beyond max_retry_seconds");
-        assert_eq!(of_outcome(&asked, &policy, 90, 3 * day, 0.9), Verdict::Dead);
-        assert_eq!(of_outcome(&Outcome::Refused, &policy, 1, Duration::ZERO, 0.9), Verdict::Dead);
-        assert_eq!(of_outcome(&Outcome::Delivered, &policy, 90, 3 * day, 0.9), Verdict::Delivered);
+        assert_eq!(of_outcome(&asked, &policy, old, 0.9), Verdict::Dead);
+        assert_eq!(of_outcome(&Outcome::Refused, &policy, first, 0.9), Verdict::Dead);
+        assert_eq!(of_outcome(&Outcome::Delivered, &policy, old, 0.9), Verdict::Delivered);
+    }
+
+    #[test]
+    fn a_wrong_set_up_gives_up_nothing_but_an_event_that_alone_finds_it_wrong() {
+        let policy = policy();
+        let age = Duration::from_secs(90 * 24 * 3600);
+        let verdict = |strike| of_outcome(&Outcome::SetUp, &policy, Try { attempt: 90, since_first: age, strike }, 0.9);
+        assert_eq!(verdict(1), Verdict::Paused { probe_after: policy.probe });
+        assert_eq!(verdict(2), Verdict::Paused { probe_after: policy.probe });
+        assert_eq!(verdict(3), Verdict::Dead);
     }
 }

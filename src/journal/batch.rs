@@ -99,10 +99,10 @@ pub enum Decided {
 /// What a batch learned, to be merged once it is committed.
 #[derive(Debug, Default)]
 pub struct Learned {
-    /// Applications, as the batch left them.
-    pub applications: HashMap<Key, Known>,
-    /// Messages that carried a MessageID.
-    pub messages: HashMap<Key, EventRef>,
+    /// Applications, as the batch left them; `None`: forgotten.
+    pub applications: HashMap<Key, Option<Known>>,
+    /// Messages that carried a MessageID; `None`: forgotten.
+    pub messages: HashMap<Key, Option<EventRef>>,
 }
 
 /// A batch under decision.
@@ -123,14 +123,11 @@ impl<'k, K: Knowledge> Batch<'k, K> {
     /// # Errors
     /// When the store cannot be read.
     pub fn decide(&mut self, message: &Keyed) -> Result<Decided, K::Error> {
-        let known = match self.learned.applications.get(&message.application) {
-            Some(known) => Some(*known),
-            None => self.knowledge.application(message.application)?,
-        };
+        let known = self.known(message.application)?;
         let repeated = match message.message {
             None => None,
             Some(key) => match self.learned.messages.get(&key) {
-                Some(event) => Some(*event),
+                Some(event) => *event,
                 None => self.knowledge.message(key)?,
             },
         };
@@ -166,10 +163,31 @@ impl<'k, K: Knowledge> Batch<'k, K> {
             (Outcome::Stale, Some(known)) => Known { head: sequence, ..known },
             _ => Known { standing, applied: event, head: sequence },
         };
-        self.learned.applications.insert(message.application, known);
+        self.learned.applications.insert(message.application, Some(known));
         if let Some(key) = message.message {
-            self.learned.messages.entry(key).or_insert(event);
+            self.learned.messages.entry(key).or_insert(None).get_or_insert(event);
         }
+    }
+
+    /// What is known of an application, in the light of the batch.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn known(&mut self, application: Key) -> Result<Option<Known>, K::Error> {
+        match self.learned.applications.get(&application) {
+            Some(known) => Ok(*known),
+            None => self.knowledge.application(application),
+        }
+    }
+
+    /// Forgets an application, whose events are removed.
+    pub fn forget(&mut self, application: Key) {
+        self.learned.applications.insert(application, None);
+    }
+
+    /// Forgets a message, whose event is removed.
+    pub fn forget_message(&mut self, message: Key) {
+        self.learned.messages.insert(message, None);
     }
 
     /// When the batch was received.

@@ -6,20 +6,33 @@
 //!
 //! - `append` alone knows the durable format.
 //! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
-//! - `lanes` is what waits, in memory; `standings` what is known of applications.
+//! - `lanes` is what waits, in memory (`recover` makes it at the start); `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
+//! - `gate` is what stops an organisation's deliveries.
+//! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
+//!   as an `amendment`; `amend` is the durable format of these.
+//! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
+//! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
 //! - `read` answers queries, on connections of its own.
 
+mod amend;
+mod amendment;
 mod append;
 mod fact;
 mod follow;
+mod gate;
 mod keys;
 mod lanes;
+mod log;
 mod read;
+mod recover;
+mod refused;
+mod removal;
 mod schema;
 mod standings;
 mod sweep;
 mod turn;
+mod upkeep;
 mod writer;
 
 use std::ffi::OsString;
@@ -31,23 +44,26 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use self::amendment::Amendment;
 use self::append::Identity;
 use self::follow::Progress;
-use self::lanes::{Entry, Lanes};
+use self::gate::Change;
+use self::log::Log;
 use self::standings::Standings;
+use self::upkeep::{Job, Keeper};
 use self::writer::{Command, Shown, Writer};
 use super::{
-    AttemptRecord, Claims, Cursor, EventFilter, EventRecord, Health, Incoming, Intake, LaneKind, OrganisationStats,
-    Page, Promise, ProtectionFilter, ProtectionRecord, Quota, Receipt, Records, Settled, Settlement, Ticket,
-    Unavailable, Upkeep, Waiting, Work,
+    Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
+    EventRecord, Health, Incoming, Intake, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord, Pulse,
+    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
 };
 use crate::clock::Clock;
-use crate::domain::EventId;
+use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
+pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use writer::Options;
 
@@ -63,10 +79,12 @@ type Query = Box<dyn FnOnce(&Connection) + Send>;
 pub struct Embedded {
     commands: SyncSender<Command>,
     queries: Mutex<Option<mpsc::Sender<Query>>>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    clock: Arc<dyn Clock>,
     identity: Identity,
     progress: Arc<Progress>,
     shown: Arc<Shown>,
-    /// The writer, the readers, the follower: the order in which they end.
+    /// The writer, upkeep, the readers, the follower: the order in which they end.
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held for as long as the journal is open.
     lock: File,
@@ -80,29 +98,30 @@ impl Embedded {
     pub fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let index_path = beside(path, ".index");
-        let (journal, identity) = append::open(path)?;
+        let (mut journal, identity) = append::open(path)?;
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
-        let (index, progress) = follow::open(&index_path, &journal, &identity, last)?;
+        let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
         let lanes =
-            load_lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
+            recover::lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
         let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
         let standings = Standings::load(journal_reader, index_reader, identity, Arc::clone(&progress))
             .map_err(schema::sqlite(&index_path))?;
         let shown = Arc::new(Shown {
             health: Mutex::new(Health::Ready),
             asked: AtomicBool::new(true),
-            waiting: Mutex::new(Vec::new()),
+            pulse: Mutex::new(Vec::new()),
             wake: watch::Sender::new(0),
         });
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut writer = Writer {
+            log: Log::watch(&mut journal, writer::LOG_PAGES).map_err(schema::sqlite(path))?,
             journal,
             identity,
             standings,
             lanes,
             progress: Arc::clone(&progress),
             shown: Arc::clone(&shown),
-            clock,
+            clock: Arc::clone(&clock),
             options,
             folder: folder.to_owned(),
             last,
@@ -110,15 +129,36 @@ impl Embedded {
             free_mb: None,
             failing: false,
         };
-        writer.show_waiting();
+        writer.show_pulse();
         let (commands, taken) = mpsc::sync_channel(QUEUE);
         let (queries, asked) = mpsc::channel();
         let mut threads = vec![spawn("journal-writer", move || ending_on_panic(|| writer.run(&taken)))?];
+        let keeper = Keeper {
+            connection: reading(path, &index_path)?,
+            identity,
+            progress: Arc::clone(&progress),
+            commands: commands.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let (jobs, wanted) = mpsc::channel();
+        threads.push(spawn("journal-upkeep", move || upkeep::run(&keeper, &wanted))?);
         threads.extend(readers(path, &index_path, asked)?);
         let following = Arc::clone(&progress);
-        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, &following)))?);
-        let (queries, threads) = (Mutex::new(Some(queries)), Mutex::new(threads));
-        Ok(Self { commands, queries, identity, progress, shown, threads, lock })
+        let index_log = Log::watch(&mut index, follow::LOG_PAGES).map_err(schema::sqlite(&index_path))?;
+        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, index_log, &following)))?);
+        let (queries, jobs) = (Mutex::new(Some(queries)), Mutex::new(Some(jobs)));
+        Ok(Self { commands, queries, jobs, clock, identity, progress, shown, threads: Mutex::new(threads), lock })
+    }
+
+    fn keep<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Keeper) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Ticket<T> {
+        let (promise, ticket) = Ticket::new();
+        if let Some(jobs) = &*self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            let _ = jobs.send(Box::new(move |keeper| promise.keep(job(keeper))));
+        }
+        ticket
     }
 
     fn query<T: Send + 'static>(
@@ -143,18 +183,9 @@ impl Embedded {
         let (promise, ticket) = Ticket::new();
         match self.commands.try_send(command(promise)) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(command)) => refuse_busy(command),
+            Err(TrySendError::Full(command)) => command.refuse(&Unavailable::Busy),
         }
         ticket
-    }
-}
-
-fn refuse_busy(command: Command) {
-    match command {
-        Command::Accept(_, promise) => promise.keep(Err(Unavailable::Busy)),
-        Command::Claim(.., promise) => promise.keep(Err(Unavailable::Busy)),
-        Command::Settle(_, promise) => promise.keep(Err(Unavailable::Busy)),
-        Command::Close => {}
     }
 }
 
@@ -207,18 +238,66 @@ impl Records for Embedded {
         self.query(move |connection, identity| read::protections(connection, identity, &filter, after, limit))
     }
 
-    fn stats(&self) -> Ticket<Vec<OrganisationStats>> {
-        let waiting = self.waiting();
-        self.query(move |connection, _| read::stats(connection, &waiting))
+    fn in_interview(
+        &self,
+        filter: ApplicationFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Ticket<Page<ApplicationRecord>> {
+        self.query(move |connection, identity| read::in_interview(connection, identity, &filter, after, limit))
     }
 
-    fn waiting(&self) -> Vec<Waiting> {
-        self.shown.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    fn application(&self, org: OrgId, application: ApplicationId) -> Ticket<Option<ApplicationRecord>> {
+        self.query(move |connection, identity| read::application(connection, identity, &org, &application))
+    }
+
+    fn stats(&self, ages: Ages) -> Ticket<Vec<OrganisationStats>> {
+        let (pulses, old) = (self.pulse(), read::Old::at(self.clock.now(), ages));
+        self.query(move |connection, _| read::stats(connection, &pulses, &old))
+    }
+
+    fn pulse(&self) -> Vec<Pulse> {
+        self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
 impl Upkeep for Embedded {
+    fn replay(&self, replay: Replay) -> Ticket<Replayed> {
+        self.keep(|keeper| keeper.replay(replay))
+    }
+
+    fn discard(&self, id: EventId, actor: Actor) -> Ticket<Discarded> {
+        self.keep(move |keeper| keeper.discard(id, actor))
+    }
+
+    fn turn(&self, turn: Turn, actor: Actor) -> Ticket<()> {
+        let amendment = match turn {
+            Turn::Pause(org) => Amendment::Gate { org, change: Change::Paused, actor },
+            Turn::Resume(org) => Amendment::Gate { org, change: Change::Resumed, actor },
+            Turn::SetUpRead => Amendment::SetUpRead { actor },
+        };
+        self.ask(|promise| Command::Turn(Box::new(amendment), promise))
+    }
+
+    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<Erasure> {
+        self.keep(move |keeper| keeper.erase(&org, &candidate, actor))
+    }
+
+    fn finish_erasures(&self) -> Ticket<u64> {
+        self.keep(Keeper::finish_erasures)
+    }
+
+    fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>> {
+        self.query(move |connection, _| amend::erasures(connection, limit))
+    }
+
+    fn purge(&self, older_than: Duration) -> Ticket<u64> {
+        self.keep(move |keeper| keeper.purge(older_than))
+    }
+
     fn close(&self) {
+        // What upkeep has begun ends with the writer; it begins nothing more.
+        self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // A full queue is waited for: what stands in it was taken.
         let _ = self.commands.send(Command::Close);
         self.queries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -273,9 +352,7 @@ fn ending_on_panic(work: impl FnOnce()) {
 fn readers(path: &Path, index: &Path, asked: mpsc::Receiver<Query>) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let asked = Arc::new(Mutex::new(asked));
     let reader = |_| {
-        let connection = schema::open_to_read(path)?;
-        let attach = connection.execute("ATTACH DATABASE ?1 AS idx", [index.to_string_lossy()]);
-        attach.map_err(schema::sqlite(index))?;
+        let connection = reading(path, index)?;
         let asked = Arc::clone(&asked);
         spawn("journal-reader", move || {
             loop {
@@ -288,34 +365,10 @@ fn readers(path: &Path, index: &Path, asked: mpsc::Receiver<Query>) -> Result<Ve
     (0..READERS).map(reader).collect()
 }
 
-/// The lanes as the index left them. What was in flight when the process ended, or was never tried,
-/// is due at once; a retry waits what is left of its time. Both are measured from the latest recorded
-/// time at least, so that a wall clock that was put back delays nothing beyond a retry's own wait.
-fn load_lanes(
-    index: &Connection,
-    journal: &Connection,
-    identity: &Identity,
-    latest: Timestamp,
-    clock: &dyn Clock,
-) -> rusqlite::Result<Lanes> {
-    let (now, elapsed) = (clock.now().max(latest), clock.monotonic());
-    let mut lanes = Lanes::default();
-    let mut statement =
-        index.prepare("SELECT event, attempts, first_attempt_at, due_at FROM open WHERE dead = 0 ORDER BY event")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let sequence = row.get(0)?;
-        let Some(stored) = append::read(journal, sequence, identity.tag)? else { continue };
-        let first_attempt = row.get::<_, Option<i64>>(2)?.and_then(|at| Timestamp::from_millisecond(at).ok());
-        let due_at = Timestamp::from_millisecond(row.get(3)?).unwrap_or(now);
-        let wait = Duration::try_from(due_at.duration_since(now)).unwrap_or_default().min(LONGEST_WAIT);
-        let event = &stored.event;
-        let lane = (identity.keys.application(&event.orgid, event.job_application_id.as_str()), LaneKind::Delivery);
-        let entry = Entry { sequence, received_at: event.received_at, attempts: row.get(1)?, first_attempt };
-        lanes.push(&event.orgid, lane, entry, elapsed + wait);
-    }
-    Ok(lanes)
+/// A connection for looking at the journal and its index together.
+fn reading(path: &Path, index: &Path) -> Result<Connection, OpenError> {
+    let connection = schema::open_to_read(path)?;
+    let attach = connection.execute("ATTACH DATABASE ?1 AS idx", [index.to_string_lossy()]);
+    attach.map_err(schema::sqlite(index))?;
+    Ok(connection)
 }
-
-/// No retry is due later than this: a clock that was wrong when it was recorded must not strand it.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);

@@ -1,5 +1,7 @@
 //! What is asked of the records, and what they answer.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::domain::{
@@ -91,6 +93,74 @@ pub struct EventRecord {
     pub duplicates: u64,
     /// When last.
     pub last_duplicate_at: Option<Timestamp>,
+    /// Who made it and why, where an operator did.
+    pub note: Option<String>,
+    /// A boundary that was settled and that a later one of its application has overtaken: to send
+    /// it again would turn the candidate's protection to what no longer holds.
+    pub superseded: bool,
+}
+
+/// One job application, as its latest event left it.
+#[derive(Debug, Clone)]
+pub struct ApplicationRecord {
+    /// The latest event.
+    pub latest: EventRecord,
+    /// While the candidate is in an interview: when the event that started it was received.
+    pub in_interview_since: Option<Timestamp>,
+}
+
+/// Which applications.
+#[derive(Debug, Clone, Default)]
+pub struct ApplicationFilter {
+    /// Only these organisations; `None`: all.
+    pub orgs: Option<Vec<OrgId>>,
+}
+
+/// Since when and why the deliveries of an organisation stand still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub cause: PauseCause,
+    /// What the relay answered, or who asked for it.
+    pub reason: Option<String>,
+}
+
+/// Why deliveries stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseCause {
+    /// An operator paused them.
+    Operator,
+    /// The relay calls the set-up wrong.
+    SetUp,
+}
+
+impl PauseCause {
+    /// The spelling of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::SetUp => "set_up",
+        }
+    }
+}
+
+/// What is known of an organisation at any moment, without a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// The organisation.
+    pub org: OrgId,
+    /// How many events wait for delivery.
+    pub pending: u64,
+    /// Since when the oldest of them waits.
+    pub oldest: Option<Timestamp>,
+    /// Since when the oldest interview's start among them waits, replays not counted.
+    pub oldest_start: Option<Timestamp>,
+    /// Whether its deliveries stand still.
+    pub paused: Option<Paused>,
+    /// When its last message came.
+    pub last_message_at: Option<Timestamp>,
 }
 
 /// How one attempt ended.
@@ -100,6 +170,8 @@ pub enum AttemptOutcome {
     Delivered,
     /// It is tried again.
     Retry,
+    /// It found the set-up wrong; the organisation's deliveries pause.
+    Paused,
     /// It was given up.
     Dead,
     /// It was sent or about to be; whether it arrived is not known.
@@ -112,6 +184,7 @@ impl AttemptOutcome {
         match self {
             Self::Delivered => "delivered",
             Self::Retry => "retry",
+            Self::Paused => "paused",
             Self::Dead => "dead",
             Self::Unknown => "unknown",
         }
@@ -170,6 +243,15 @@ pub struct StageSeen {
     pub count: u64,
 }
 
+/// What counts as too old in the figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Ages {
+    /// How long an interview's start is useful.
+    pub useful_within: Duration,
+    /// How long an interview may be open without a remark.
+    pub open_interview: Duration,
+}
+
 /// Figures of one organisation since its journal began.
 #[derive(Debug, Clone)]
 pub struct OrganisationStats {
@@ -189,8 +271,12 @@ pub struct OrganisationStats {
     pub last_message_at: Option<Timestamp>,
     /// When the last interview's start came.
     pub last_started_at: Option<Timestamp>,
-    /// Starts that were delivered later than was useful.
+    /// Starts that were not delivered while that was useful: delivered later, given up, or still waiting.
     pub late: u64,
+    /// Interviews that are open for longer than was asked about.
+    pub open_too_long: u64,
+    /// Whether its deliveries stand still.
+    pub paused: Option<Paused>,
     /// The stages seen.
     pub stages: Vec<StageSeen>,
 }

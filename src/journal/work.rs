@@ -41,10 +41,15 @@ pub struct Claimed {
     pub fence: Fence,
     /// How many attempts there were, this one included.
     pub attempt: u32,
-    /// How long ago the first attempt began; zero for the first.
+    /// How long ago the first attempt began, pauses not counted; zero for the first.
     pub since_first: Duration,
     /// How long ago the event was accepted.
     pub age: Duration,
+    /// The event was settled for good before; an operator wanted it again.
+    pub replayed: bool,
+    /// Which time it would be that this event finds the set-up wrong, counting only times between
+    /// which others of its organisation went through.
+    pub strike: u32,
     /// What the handler may recognise a repetition by.
     pub idempotency_key: String,
     /// The W3C `traceparent` of the message.
@@ -91,6 +96,12 @@ pub enum Verdict {
         after: Duration,
         /// Whether its whole organisation waits with it.
         hold_organisation: bool,
+    },
+    /// Not the event but the set-up is wrong: the organisation's deliveries pause, and are probed
+    /// with one event at a time, until one is delivered.
+    Paused {
+        /// How long to wait before each probe.
+        probe_after: Duration,
     },
     /// It is given up; its lane goes on with the next event.
     Dead,

@@ -1,4 +1,4 @@
-//! Reading a request's body: whole, capped, and in time.
+//! Reading a request's body: whole, capped, in time, and inflated where it is compressed.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -6,43 +6,40 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpMessage, HttpRequest};
 use futures_core::Stream;
 use tokio::time::{Instant, timeout_at};
 
 use super::ArrivesBy;
+use super::inflate::Encoding;
 use crate::refusal::{Code, Refusal};
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes, as it is sent and as it is inflated.
 ///
 /// It must be there by the request's [`ArrivesBy`], or, where nothing says that, `within` from now.
 ///
 /// # Errors
-/// [`Code::UnsupportedMediaType`] for an encoding, [`Code::TooLarge`] for more bytes (at once where
-/// they are announced), [`Code::RequestTimeout`], and [`Code::BadRequest`] for a body that breaks off.
+/// [`Code::UnsupportedMediaType`] for an encoding that is not read, [`Code::TooLarge`] for more bytes (at once where
+/// they are announced), [`Code::RequestTimeout`], and [`Code::BadRequest`] for a body that breaks off
+/// or is not what its encoding says.
 pub async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
     limit: usize,
     within: Duration,
 ) -> Result<Bytes, Refusal> {
-    check_head(request, limit)?;
+    let encoding = Encoding::of(request.headers())?;
+    check_length(request, limit)?;
     let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + within, |by| by.0);
     match timeout_at(by, collect(payload.into_inner(), limit)).await {
-        Ok(body) => body,
+        Ok(body) => encoding.inflate(body?, limit).await,
         Err(_) => Err(Refusal::new(Code::RequestTimeout, "The request did not arrive within the time allowed for it.")),
     }
 }
 
-fn check_head(request: &HttpRequest, limit: usize) -> Result<(), Refusal> {
-    for encoding in request.headers().get_all(CONTENT_ENCODING) {
-        if !encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity") {
-            let message = "The body's Content-Encoding is not read; send it unencoded.";
-            return Err(Refusal::new(Code::UnsupportedMediaType, message));
-        }
-    }
+fn check_length(request: &HttpRequest, limit: usize) -> Result<(), Refusal> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match announced {
         Some(length) if length > limit as u64 => Err(too_large(limit)),

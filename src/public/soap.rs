@@ -1,27 +1,18 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{ALLOWED, Public};
+use super::message::{Envelope, Taken};
+use super::tries::Tries;
+use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
 use crate::domain::Source;
-use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::net;
 use crate::organisation::Organisation;
 use crate::refusal::{Code, Refusal};
-use crate::soap::{self, Addressing, Answer, FaultStatus, Head, Rejected, Success, Version};
-use crate::xml;
-
-/// The header that names the tenant a message comes from.
-const TENANT: &str = "x-workday-tenant";
-
-/// A W3C Trace Context header.
-const TRACEPARENT: &str = "traceparent";
+use crate::soap::{self, Answer, FaultStatus, Rejected, Request, Success, Version};
 
 /// Takes one message.
 pub(super) async fn post(
@@ -42,7 +33,7 @@ pub(super) async fn post(
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&public, &organisation, &rejected),
+        Err(rejected) => refuse(&organisation, &rejected),
     }
 }
 
@@ -58,113 +49,129 @@ pub(super) async fn other_method(public: Data<Public>, org: Path<String>, reques
     answer
 }
 
-type Taken = (Version, Option<Addressing>, Receipt);
-
 /// One message's way: head, credentials, body, reading, journal.
 async fn take(
     public: &Public,
-    organisation: &Arc<Organisation>,
+    organisation: &Organisation,
     request: &HttpRequest,
     payload: Payload,
     hint: Version,
 ) -> Result<Taken, Rejected> {
-    let content_type = header_text(request, &header::CONTENT_TYPE);
-    let credentials = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    let caller = organisation.verifier.verify(credentials, ());
-    let caller = caller.map_err(|denied: Denied| Rejected::new(hint, denied.refusal()))?;
-    soap::check_media(content_type)?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
-    let body = body.map_err(|refusal| Rejected::new(hint, refusal))?;
-    let (version, addressing, incoming) = read(public, organisation, request, caller.map(|()| body))?;
-    let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
-    let receipt = store(public, incoming).await.map_err(rejected)?;
-    Ok((version, addressing, receipt))
+    let envelope = Envelope::of(request);
+    let tries = Tries::of(public, organisation, request);
+    let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
+    let body = receive(public, request, payload, &envelope, hint).await;
+    let (body, message) = match body {
+        Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
+        Err(rejected) => (Bytes::new(), Err(rejected)),
+    };
+    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let taken = match within_rate(public, organisation, message) {
+        Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
+        Err(rejected) => Err(rejected),
+    };
+    if let Err(rejected) = &taken {
+        // Counted and kept is only what a known sender sent.
+        public.metrics.refused(&organisation.id, Source::Soap);
+        if rejected.refusal.code.is_retryable() {
+            caller.give_back(&public.nonces, &organisation.id);
+        }
+        refused::keep(public, organisation, envelope, caller.map(|()| (&*body, rejected)));
+    }
+    taken
 }
 
-/// From bytes to what the journal takes.
-fn read(
+/// The body, if it is one to be read.
+async fn receive(
     public: &Public,
+    request: &HttpRequest,
+    payload: Payload,
+    envelope: &Envelope,
+    hint: Version,
+) -> Result<Bytes, Rejected> {
+    soap::check_media(envelope.content_type.as_deref())?;
+    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
+    body.map_err(|refusal| Rejected::new(hint, refusal))
+}
+
+/// Whom the head shows; nobody where it shows nothing and the body may.
+fn check_head(
+    tries: &Tries<'_>,
     organisation: &Organisation,
     request: &HttpRequest,
-    body: Authenticated<Bytes>,
-) -> Result<(Version, Option<Addressing>, Incoming), Rejected> {
-    let query: Vec<_> = url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-    let parameter = |name: &str| query.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str());
-    let head = Head {
-        content_type: header_text(request, &header::CONTENT_TYPE),
-        soap_action: header_text(request, &header::HeaderName::from_static("soapaction")),
-        event: parameter("event"),
+) -> Result<Option<Authenticated<()>>, Refusal> {
+    tries.check()?;
+    let credentials = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    let caller = organisation.verifier.verify(credentials, net::client_certificate(request), ());
+    if matches!(caller, Err(Denied::Missing | Denied::OtherScheme)) && organisation.verifier.takes_tokens() {
+        return Ok(None);
+    }
+    tries.note(&caller);
+    caller.map(Some).map_err(Denied::refusal)
+}
+
+/// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
+///
+/// What is wrong with it is told only to who may know, but for what kept the token from being read.
+fn admit(
+    public: &Public,
+    tries: &Tries<'_>,
+    organisation: &Organisation,
+    head: Option<Authenticated<()>>,
+    message: Result<Request, Rejected>,
+) -> Result<Authenticated<Result<Request, Rejected>>, Rejected> {
+    let message = match (head, message) {
+        (Some(caller), message) => return Ok(caller.map(|()| message)),
+        (None, Err(rejected)) if comes_before_security(rejected.refusal.code) => return Err(rejected),
+        (None, message) => message,
     };
-    let limits = xml::Limits { depth: public.limits.xml_depth, elements: public.limits.xml_elements };
-    let message = soap::read(body.as_ref(), &head, &organisation.profile, limits)?;
-    let (version, addressing) = (message.version, message.addressing);
+    let (version, addressing, token) = match &message {
+        Ok(request) => (request.version, &request.addressing, request.username_token.as_ref()),
+        Err(rejected) => (rejected.version, &rejected.addressing, rejected.username_token.as_deref()),
+    };
     let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
-    organisation.check_tenant(request.headers().get(TENANT).map(header::HeaderValue::as_bytes)).map_err(rejected)?;
-    let dry_run = dry_run(parameter("dry_run")).map_err(rejected)?;
-    let (position, reason) = organisation.policy.position(&message.change);
-    let incoming = Incoming {
-        org: organisation.id.clone(),
-        change: message.change,
-        position,
-        reason,
-        message_id: addressing.as_ref().and_then(Addressing::message_id).map(Into::into),
-        source: Source::Soap,
-        deliver: organisation.deliver(),
-        pending_limit: organisation.pending_events.unwrap_or(0),
-        dry_run,
-        trace: request.headers().get(TRACEPARENT).and_then(|value| traceparent(value.as_bytes())),
+    tries.check().map_err(rejected)?;
+    let nonces = (&organisation.id, &public.nonces);
+    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
+    tries.note(&caller);
+    let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
+    Ok(caller.map(|()| message))
+}
+
+/// Counts a message of a known sender, whatever it holds, and refuses it where it is one too many.
+fn within_rate(
+    public: &Public,
+    organisation: &Organisation,
+    message: Result<Request, Rejected>,
+) -> Result<Request, Rejected> {
+    let Err(refusal) = public.rates.take(&organisation.id) else { return message };
+    let (version, addressing) = match message {
+        Ok(request) => (request.version, request.addressing),
+        Err(rejected) => (rejected.version, rejected.addressing),
     };
-    Ok((version, addressing, incoming))
+    Err(Rejected { addressing, ..Rejected::new(version, refusal) })
 }
 
-/// Waits for the journal's receipt, but not longer than a recruiter may wait.
-async fn store(public: &Public, incoming: Incoming) -> Result<Receipt, Refusal> {
-    let unavailable = |reason: Unavailable| {
-        let message = format!("The event is not acknowledged: {reason}. Send it again.");
-        Refusal::unavailable(message, reason.retry_after())
-    };
-    let begun = Instant::now();
-    let ticket = public.journal.accept(incoming).map_err(unavailable)?;
-    match actix_web::rt::time::timeout(public.limits.answer, ticket).await {
-        Ok(result) => result.map_err(unavailable),
-        Err(_) => {
-            let seconds = begun.elapsed().as_secs();
-            let message = format!(
-                "The event is not on disk after {seconds} s. It may still be stored; send it again: a repeat is then a duplicate."
-            );
-            Err(Refusal::unavailable(message, Unavailable::Busy.retry_after()))
-        }
-    }
+/// Whether a message was refused before its Security header could count: it did not arrive, it is
+/// not XML or no envelope, or SOAP itself asks for the fault first.
+fn comes_before_security(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotWellFormed
+            | Code::DtdRefused
+            | Code::TooDeep
+            | Code::TooManyElements
+            | Code::UnsupportedMediaType
+            | Code::VersionMismatch
+            | Code::NotUnderstood
+            | Code::BadRequest
+            | Code::RequestTimeout
+            | Code::TooLarge
+    )
 }
 
-fn dry_run(value: Option<&str>) -> Result<bool, Refusal> {
-    match value {
-        None | Some("0" | "false") => Ok(false),
-        Some("1" | "true") => Ok(true),
-        Some(other) => {
-            let message = format!("The URL's dry_run is '{other}'; expected 1, true, 0 or false.");
-            Err(Refusal::new(Code::InvalidValue, message))
-        }
-    }
-}
-
-/// A `traceparent` worth passing on: version 00 in its full form (Trace Context, section 3.2.2).
-fn traceparent(value: &[u8]) -> Option<Box<str>> {
-    let text = std::str::from_utf8(value).ok()?;
-    let bytes = text.as_bytes();
-    let dashes = bytes.len() == 55 && [2, 35, 52].iter().all(|&place| bytes[place] == b'-');
-    let hex = bytes.iter().enumerate().all(|(place, byte)| match place {
-        2 | 35 | 52 => true,
-        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
-    });
-    (dashes && hex && text.starts_with("00") && text[3..35].bytes().any(|byte| byte != b'0')).then(|| text.into())
-}
-
-fn refuse(public: &Public, organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
+fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
     let Rejected { version, addressing, refusal, .. } = rejected;
-    if refusal.code != Code::Unauthorized {
-        public.metrics.refused(&organisation.id, Source::Soap);
-    }
     tracing::debug!(orgid = %organisation.id, code = refusal.code.as_str(), "a message was refused");
     let namespace = &organisation.profile.namespace;
     let fault = soap::fault(*version, addressing.as_ref(), refusal, organisation.fault_status, namespace);
@@ -181,11 +188,21 @@ fn refuse(public: &Public, organisation: &Organisation, rejected: &Rejected) -> 
 fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
     let mut response = response(answer);
     if let Some(after) = refusal.retry_after {
-        let seconds = header::HeaderValue::from(after.as_secs().max(1));
+        // Rounded up: whoever comes back a moment too early is sent away once more.
+        let seconds = header::HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
-    if matches!(refusal.code, Code::RequestTimeout | Code::TooLarge) {
-        // What still comes of the body is not waited for.
+    let unread = [
+        Code::Unauthorized,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::RequestTimeout,
+        Code::TooLarge,
+        Code::UnsupportedMediaType,
+        Code::TooManyRequests,
+    ];
+    if unread.contains(&refusal.code) {
+        // What may still come of the body is not waited for.
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     response

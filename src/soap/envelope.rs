@@ -116,7 +116,7 @@ impl<'a> Message<'a> {
                 Token::Start(Name { namespace, local: "Header" }) if namespace == soap && !header && !body => {
                     header = true;
                     self.check_attributes(reader, "/Envelope/Header");
-                    self.header.read(reader, self.version)?;
+                    self.header.read(reader, self.version, profile.username_tokens)?;
                 }
                 Token::Start(Name { namespace, local: "Body" }) if namespace == soap && !body => {
                     body = true;

@@ -28,11 +28,11 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the Header that was just begun to its end.
-    pub(super) fn read(&mut self, reader: &mut Reader<'_>, version: Version) -> Result<(), Error> {
+    /// Reads the Header that was just begun to its end. `tokens`: whether WS-Security is understood.
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>, version: Version, tokens: bool) -> Result<(), Error> {
         loop {
             match reader.next()? {
-                Token::Start(name) if is_ours(reader, version) => self.block(reader, version, name)?,
+                Token::Start(name) if is_ours(reader, version) => self.block(reader, version, name, tokens)?,
                 Token::Start(_) => reader.skip()?,
                 Token::Text(text) if text.trim_ascii().is_empty() => {}
                 Token::Text(text) => {
@@ -62,10 +62,10 @@ impl Header {
         self.problem.get_or_insert_with(|| Refusal::new(code, format!("/Envelope/Header{what}.")));
     }
 
-    fn block(&mut self, reader: &mut Reader<'_>, version: Version, name: Name<'_>) -> Result<(), Error> {
+    fn block(&mut self, reader: &mut Reader<'_>, version: Version, name: Name<'_>, tokens: bool) -> Result<(), Error> {
         let must = self.must_understand(reader, version, name);
         let understood = match (name.namespace, name.local) {
-            (WSSE, "Security") => self.security.read(reader)?,
+            (WSSE, "Security") if tokens => self.security.read(reader)?,
             (WSA10 | WSA04, _) => match addressing::read(reader, name, &mut self.addressing)? {
                 Ok(understood) => understood,
                 Err(what) => {

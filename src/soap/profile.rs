@@ -33,6 +33,9 @@ pub struct Profile {
     pub strict_soap_action: bool,
     /// Whether a stage is required even if the message says its event type itself.
     pub stage_always_required: bool,
+    /// Whether a WS-Security header is understood: where UsernameTokens are checked. Elsewhere one
+    /// that must be understood is not, as nobody would look at what it holds.
+    pub username_tokens: bool,
 }
 
 impl Default for Profile {
@@ -42,6 +45,7 @@ impl Default for Profile {
             id_types: IdTypes::default(),
             strict_soap_action: false,
             stage_always_required: false,
+            username_tokens: false,
         }
     }
 }

@@ -1,10 +1,15 @@
 //! WS-Security's `Security` header (UsernameToken Profile 1.1): read here, verified elsewhere.
+//!
+//! It is read only where UsernameTokens are checked. A `Timestamp` is read past: without a signature
+//! nothing binds it to its message, and a token has its own time.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::content;
+use jiff::Timestamp;
+
 use super::vocabulary::{WSSE, WSU};
+use super::{content, timestamp};
 use crate::xml::{Error, Name, Namespace, Reader, Token};
 
 /// How a password was sent.
@@ -42,6 +47,14 @@ pub struct UsernameToken {
     pub nonce: Option<String>,
     /// The time of creation, as it was sent.
     pub created: Option<String>,
+}
+
+impl UsernameToken {
+    /// The time of creation, where it is a date with a time; without a zone it is UTC, which the
+    /// profile asks for.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        timestamp::parse(self.created.as_ref()?).filter(|created| created.has_time).map(|created| created.at)
+    }
 }
 
 /// What the `Security` headers of one message hold.

@@ -28,7 +28,10 @@ fn refused(content_type: &str, xml: &str) -> (Version, Code) {
 /// A Header in a message of the version that is otherwise as it should be.
 fn with_header(version: Version, header: &str) -> Result<Request, Code> {
     let namespace = if version == Version::Soap11 { SOAP11 } else { SOAP12 };
-    read_as("text/xml", &envelope(namespace, header, PAYLOAD)).map_err(|rejected| rejected.refusal.code)
+    let profile = Profile { username_tokens: true, ..Profile::default() };
+    let head = Head { content_type: Some("text/xml"), ..Head::default() };
+    let read = read(envelope(namespace, header, PAYLOAD).as_bytes(), &head, &profile, xml::Limits::default());
+    read.map_err(|rejected| rejected.refusal.code)
 }
 
 #[test]
@@ -183,6 +186,11 @@ fn username_tokens_are_read_and_other_tokens_are_not_taken_for_understood() {
     assert_eq!(with_header(Version::Soap12, &signed), Err(Code::NotUnderstood));
     let optional = signed.replace("e:mustUnderstand='1'", "");
     assert!(with_header(Version::Soap12, &optional).unwrap().username_token.is_some());
+    let xml = envelope(SOAP12, &security(text), PAYLOAD);
+    let refusal = read_as("text/xml", &xml).unwrap_err().refusal;
+    assert_eq!(refusal.not_understood, [(secext.to_owned(), "Security".to_owned())], "where nobody checks tokens");
+    let passed = read_as("text/xml", &xml.replace("e:mustUnderstand='1'", "")).unwrap();
+    assert_eq!(passed.username_token, None);
     for twice in [text.repeat(2), text.replace("</s:Username>", "</s:Username><s:Username>c</s:Username>")] {
         assert_eq!(with_header(Version::Soap11, &security(&twice)), Err(Code::BadEnvelope), "{twice}");
     }

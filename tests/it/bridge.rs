@@ -86,6 +86,16 @@ impl Home {
         Bridge { child, public, admin, client: imper_bridge::delivery::relay::client(None, None).unwrap() }
     }
 
+    /// Starts the bridge and kills it after a while, wherever it is by then.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut command = command(self.folder.path());
+        command.args(["serve", "--config", "bridge.toml"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.envs(self.variables.iter().map(|(name, value)| (name, value))).spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Starts a bridge that must not start, and gives what it says.
     pub(crate) fn start_fails(&self) -> String {
         let output = command(self.folder.path()).args(["serve", "--config", "bridge.toml"]).output().unwrap();
@@ -138,6 +148,12 @@ impl Bridge {
         }
     }
 
+    /// What asks the admin API, to be moved into a task.
+    pub(crate) fn asker(&self, path: &str) -> impl Fn() -> RequestBuilder + Send + use<> {
+        let (url, client) = (format!("{}/api/v1/{path}", self.admin), self.client.clone());
+        move || client.get(&url).bearer_auth(TOKEN).timeout(PATIENCE)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.public)).timeout(PATIENCE).send().await.unwrap()
     }
@@ -173,8 +189,17 @@ impl Bridge {
 
     /// Waits until nothing waits for delivery.
     pub(crate) async fn delivered(&self) {
-        let begun = Instant::now();
-        while !self.api("events?state=pending&limit=1").await["events"].as_array().unwrap().is_empty() {
+        self.none_pending("").await;
+    }
+
+    /// Waits until nothing of this organisation waits for delivery.
+    pub(crate) async fn delivered_of(&self, org: &str) {
+        self.none_pending(&format!("&orgid={org}")).await;
+    }
+
+    async fn none_pending(&self, query: &str) {
+        let (begun, path) = (Instant::now(), format!("events?state=pending&limit=1{query}"));
+        while !self.api(&path).await["events"].as_array().unwrap().is_empty() {
             assert!(begun.elapsed() < PATIENCE, "events are still waiting");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bridge::{Bridge, Home, element};
+use crate::bridge::{Home, element};
 use crate::relay::Relay;
 
 fn relayed(relay: &Relay, more: &str) -> String {
@@ -186,75 +186,5 @@ async fn the_relay_may_be_away() {
             types.iter().enumerate().all(|(n, each)| each == turns[n % 2]) && types.len() == 5,
             "{application}: {types:?}"
         );
-    }
-}
-
-/// The process is killed while messages come and the relay answers; whatever was acknowledged is
-/// stored and arrives, per application in order.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_bridge_loses_nothing_that_it_acknowledged() {
-    const ROUNDS: usize = 5;
-    const SENDERS: usize = 8;
-    let relay = Relay::start();
-    relay.answer("200,503,200");
-    let home = Home::new(&relayed(&relay, ""));
-    let mut acknowledged: HashMap<String, Vec<String>> = HashMap::new();
-    for round in 0..ROUNDS {
-        let bridge = home.start();
-        let senders: Vec<_> =
-            (0..SENDERS).map(|sender| tokio::spawn(send_until_killed(&bridge, round, sender))).collect();
-        // Killed in the middle of things: after a while that differs from round to round.
-        tokio::time::sleep(Duration::from_millis(150 + 130 * round as u64)).await;
-        bridge.kill();
-        for sender in senders {
-            for (application, id) in sender.await.unwrap() {
-                acknowledged.entry(application).or_default().push(id);
-            }
-        }
-    }
-    let bridge = home.start();
-    bridge.delivered().await;
-    let mut stored: HashMap<String, Vec<String>> = HashMap::new();
-    for event in bridge.events("").await {
-        let text = |key: &str| event[key].as_str().unwrap().to_owned();
-        stored.entry(text("job_application_id")).or_default().push(text("event_id"));
-    }
-    let mut received: HashMap<String, Vec<String>> = HashMap::new();
-    for request in relay.received() {
-        let application = request.body["job_application_id"].as_str().unwrap().to_owned();
-        let list = received.entry(application).or_default();
-        if !list.contains(&request.idempotency_key) {
-            list.push(request.idempotency_key);
-        }
-    }
-    assert!(acknowledged.values().map(Vec::len).sum::<usize>() > 100, "too little was sent to mean anything");
-    for (application, ids) in &acknowledged {
-        let kept = &stored[application];
-        assert!(ids.iter().all(|id| kept.contains(id)), "{application}: acknowledged {ids:?}, stored {kept:?}");
-        assert_eq!(kept, &received[application], "{application}: first arrivals in the order of acceptance");
-    }
-    assert_eq!(stored, received, "what was stored without an acknowledgement is delivered as well");
-    assert!(bridge.terminate().success());
-}
-
-/// Moves a handful of applications in and out of the interview; the acknowledged events.
-fn send_until_killed(
-    bridge: &Bridge,
-    round: usize,
-    sender: usize,
-) -> impl Future<Output = Vec<(String, String)>> + Send + use<> {
-    let requests = bridge.poster("acme");
-    async move {
-        let mut acknowledged = Vec::new();
-        for step in 0.. {
-            let application = format!("R{round}-S{sender}-{}", step % 4);
-            let stage = ["Interview", "Offer"][(step / 4) % 2];
-            let answer = requests(&application, stage).send().await;
-            let Ok(answer) = answer else { break };
-            assert_eq!(answer.status(), 200);
-            let Ok(text) = answer.text().await else { break };
-            acknowledged.push((application, element(&text, "Event_ID").to_owned()));
-        }
-        acknowledged
     }
 }

@@ -12,13 +12,16 @@ use imper_bridge::domain::{
 };
 use imper_bridge::journal::embedded::{Embedded, OpenError, Options};
 use imper_bridge::journal::{
-    Answered, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, EventFilter, Health, Incoming, Journal,
-    ProtectionFilter, Quota, Receipt, Settled, Settlement, Ticket, Unavailable, Verdict,
+    Ages, Answered, ApplicationFilter, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, Discarded, EventFilter,
+    Health, Incoming, Journal, PauseCause, ProtectionFilter, Quota, Receipt, Replay, Replayed, Settled, Settlement,
+    Ticket, Turn, Unavailable, Verdict, Which,
 };
 use jiff::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+const AGES: Ages = Ages { useful_within: Duration::from_secs(300), open_interview: Duration::from_secs(30 * 86_400) };
 
 /// Opens one store again and again, with time under control.
 pub(crate) trait Driver {
@@ -98,6 +101,7 @@ fn placed(change: StateChange) -> Incoming {
         pending_limit: 0,
         dry_run: false,
         trace: None,
+        note: None,
     }
 }
 
@@ -149,7 +153,7 @@ fn decides_once_and_shows_it<D: Driver>() {
     assert_eq!(again.event_type(), EventType::InterviewStarted, "a duplicate is told the first one's type");
     let shown = all(&*journal, EventFilter::default());
     assert_eq!((shown.len(), shown[0].duplicates, shown[0].last_duplicate_at), (1, 1, Some(driver.now())));
-    assert_eq!(journal.stats().wait().unwrap()[0].last_message_at, Some(driver.now()), "a duplicate is a message");
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].last_message_at, Some(driver.now()), "a duplicate is a message");
 
     let ended = accept(&*journal, message("A1", "Offer"));
     assert_eq!(ended.event_type(), EventType::InterviewEnded);
@@ -288,7 +292,7 @@ fn a_dead_letter_lets_the_next_go<D: Driver>() {
     assert_eq!(claim(&*journal)[0].event.event_type, EventType::InterviewEnded);
     let dead = EventFilter { state: Some(DeliveryState::Dead), ..EventFilter::default() };
     assert_eq!(all(&*journal, dead.clone())[0].event.event_id, claimed[0].event.event_id);
-    let stats = journal.stats().wait().unwrap();
+    let stats = journal.stats(AGES).wait().unwrap();
     assert_eq!((stats[0].accepted, stats[0].delivered, stats[0].dead, stats[0].pending), (2, 0, 1, 1));
     drop(journal);
     assert_eq!(all(&*driver.open(), dead).len(), 1, "it stays until somebody acts");
@@ -303,7 +307,7 @@ fn applications_do_not_wait_for_each_other<D: Driver>() {
     accept(&*journal, Incoming { org: org("removed"), ..message("A1", "Interview") });
     let claimed = claim(&*journal);
     assert_eq!(claimed.len(), 3, "and the events of an organisation that is not configured wait");
-    let waiting: Vec<_> = journal.waiting().into_iter().map(|each| (each.org.to_string(), each.pending)).collect();
+    let waiting: Vec<_> = journal.pulse().into_iter().map(|each| (each.org.to_string(), each.pending)).collect();
     assert!(waiting.contains(&("removed".into(), 1)) && waiting.contains(&("acme".into(), 3)), "{waiting:?}");
 }
 
@@ -409,8 +413,414 @@ fn many_at_once_are_each_answered<D: Driver>() {
     let receipts: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap()).collect();
     let started = receipts.iter().filter(|receipt| receipt.event_type() == EventType::InterviewStarted).count();
     assert_eq!((started, receipts.len()), (1500, 3000));
-    assert_eq!(journal.stats().wait().unwrap()[0].accepted, 3000);
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].accepted, 3000);
     assert_eq!(journal.health(), Health::Ready);
+}
+
+fn replay(journal: &dyn Journal, which: Which, force: bool) -> Replayed {
+    journal.replay(Replay { which, force, dry_run: false, actor: "anna".into() }).wait().unwrap()
+}
+
+fn deliver_next(journal: &dyn Journal) -> Claimed {
+    let claimed = claim(journal).remove(0);
+    assert_eq!(settle(journal, &claimed, Verdict::Delivered), Settled::Applied);
+    claimed
+}
+
+fn state_of(journal: &dyn Journal, receipt: &Receipt) -> DeliveryState {
+    journal.event(receipt.event_id().unwrap()).wait().unwrap().unwrap().0.state
+}
+
+fn a_replay_has_a_fresh_budget_and_the_right_key<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let receipt = accept(&*journal, message("A1", "Interview"));
+    let id = receipt.event_id().unwrap();
+    assert_eq!(replay(&*journal, Which::One(id), false).unsettled, 1, "it still waits");
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    driver.advance(DAY);
+    assert_eq!(replay(&*journal, Which::One(id), false).replayed, 1);
+    assert_eq!(state_of(&*journal, &receipt), DeliveryState::Pending);
+    drop(journal);
+    let journal = driver.open();
+    let again = claim(&*journal).remove(0);
+    assert_eq!((again.attempt, again.since_first, again.replayed), (1, Duration::ZERO, true));
+    assert_eq!(again.idempotency_key, id.to_string(), "a dead letter keeps its key");
+    settle(&*journal, &again, Verdict::Delivered);
+    for (n, dies) in [(1, true), (1, false), (2, false)] {
+        assert_eq!(replay(&*journal, Which::One(id), false).replayed, 1);
+        let claimed = claim(&*journal).remove(0);
+        assert_eq!(claimed.idempotency_key, format!("{id}.{n}"), "the n-th replay of a delivered event");
+        settle(&*journal, &claimed, if dies { Verdict::Dead } else { Verdict::Delivered });
+    }
+    let (record, log) = journal.event(id).wait().unwrap().unwrap();
+    assert_eq!((record.state, record.attempts, log.len()), (DeliveryState::Delivered, 5, 5));
+    let stats = &journal.stats(AGES).wait().unwrap()[0];
+    assert_eq!((stats.accepted, stats.delivered, stats.dead, stats.pending), (1, 1, 0, 0));
+}
+
+fn a_superseded_boundary_is_replayed_by_force_alone<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let started = accept(&*journal, message("A1", "Interview"));
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    let one = || Which::One(started.event_id().unwrap());
+    let flagged = || journal.event(started.event_id().unwrap()).wait().unwrap().unwrap().0.superseded;
+    assert!(!flagged());
+    let ended = accept(&*journal, message("A1", "Offer"));
+    deliver_next(&*journal);
+    assert!(flagged(), "its interview is over");
+    assert_eq!(replay(&*journal, one(), false), Replayed { superseded: 1, ..Replayed::default() });
+    let everything = || Which::All(EventFilter { state: Some(DeliveryState::Dead), ..EventFilter::default() });
+    assert_eq!(replay(&*journal, everything(), false).superseded, 1);
+    accept(&*journal, message("A1", "Interview"));
+    deliver_next(&*journal);
+    let one_ended = Which::One(ended.event_id().unwrap());
+    assert_eq!(replay(&*journal, one_ended, false).superseded, 1, "an interview has begun since");
+    assert_eq!(replay(&*journal, one(), true).replayed, 1);
+    assert_eq!(claim(&*journal)[0].event.event_id, started.event_id().unwrap());
+}
+
+fn a_filter_replays_dead_letters_in_the_order_of_acceptance<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let many = 1200;
+    for n in 0..many {
+        accept(&*journal, Incoming { deliver: Deliver::Everything, ..message("A1", &format!("stage {n}")) });
+    }
+    for _ in 0..many {
+        settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    }
+    let delivered = accept(&*journal, message("A2", "Interview"));
+    deliver_next(&*journal);
+    let mine = || EventFilter { orgs: Some(vec![org("acme")]), ..EventFilter::default() };
+    let dry = Replay { which: Which::All(mine()), force: false, dry_run: true, actor: "anna".into() };
+    assert_eq!(journal.replay(dry).wait().unwrap().replayed, many);
+    assert!(claim(&*journal).is_empty(), "it was only counted");
+    assert_eq!(replay(&*journal, Which::All(mine()), false).replayed, many);
+    assert_eq!(state_of(&*journal, &delivered), DeliveryState::Delivered, "without a state, the dead ones");
+    let stages: Vec<_> = (0..many).map(|_| deliver_next(&*journal).event.stage.unwrap().as_str().to_owned()).collect();
+    assert_eq!(stages, (0..many).map(|n| format!("stage {n}")).collect::<Vec<_>>());
+}
+
+fn a_deleted_dead_letter_is_gone_but_its_event_counts<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let started = accept(&*journal, message("A1", "Interview"));
+    let id = started.event_id().unwrap();
+    let discard = |journal: &dyn Journal| journal.discard(id, "anna".into()).wait().unwrap();
+    assert_eq!(discard(&*journal), Discarded::NotDead);
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    assert_eq!(discard(&*journal), Discarded::Done);
+    for _ in 0..2 {
+        assert!(journal.event(id).wait().unwrap().is_none());
+        assert!(all(&*journal, EventFilter::default()).is_empty());
+        assert_eq!(journal.stats(AGES).wait().unwrap()[0].dead, 0);
+    }
+    assert_eq!(discard(&*journal), Discarded::Unknown);
+    drop(journal);
+    let journal = driver.open();
+    assert!(journal.event(id).wait().unwrap().is_none());
+    assert_eq!(accept(&*journal, message("A1", "Offer")).event_type(), EventType::InterviewEnded);
+}
+
+fn a_wrong_set_up_pauses_and_is_probed_until_one_goes_through<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    for application in ["A1", "A2", "A3"] {
+        accept(&*journal, message(application, "Interview"));
+    }
+    accept(&*journal, Incoming { org: org("other"), ..message("B1", "Interview") });
+    let paused = Verdict::Paused { probe_after: 30 * SECOND };
+    let first = claim(&*journal);
+    assert_eq!(first.len(), 4);
+    for claimed in &first {
+        let verdict = if claimed.event.orgid == org("acme") { paused } else { Verdict::Delivered };
+        assert_eq!(settle(&*journal, claimed, verdict), Settled::Applied);
+    }
+    let pause = |journal: &dyn Journal| {
+        let stats = journal.stats(AGES).wait().unwrap();
+        stats.into_iter().find(|stats| stats.org == org("acme")).unwrap().paused
+    };
+    let told = pause(&*journal).expect("the organisation is paused");
+    assert_eq!((told.cause, told.reason.as_deref()), (PauseCause::SetUp, Some("the relay answered 503")));
+    assert!(claim(&*journal).is_empty(), "no probe before its time");
+    drop(journal);
+    driver.advance(29 * SECOND);
+    let journal = driver.open();
+    assert!(claim(&*journal).is_empty());
+    assert!(pause(&*journal).is_some(), "it outlives the process");
+    driver.advance(SECOND);
+    let mut probed = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let probe = claim(&*journal);
+        assert_eq!(probe.len(), 1, "one event at a time");
+        assert_eq!(probe[0].strike, 1, "nothing else goes through");
+        probed.insert(probe[0].event.job_application_id.clone());
+        assert!(claim(&*journal).is_empty());
+        settle(&*journal, &probe[0], paused);
+        driver.advance(30 * SECOND);
+    }
+    assert_eq!(probed.len(), 3, "probes rotate over applications");
+    driver.advance(100 * DAY);
+    let probe = claim(&*journal);
+    assert!(probe[0].since_first < 10 * SECOND, "paused time is not counted: {:?}", probe[0].since_first);
+    settle(&*journal, &probe[0], Verdict::Delivered);
+    assert_eq!(pause(&*journal), None);
+    assert_eq!(claim(&*journal).len(), 2, "all that waited goes on");
+}
+
+fn an_event_that_alone_finds_the_set_up_wrong_is_struck<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let paused = Verdict::Paused { probe_after: SECOND };
+    accept(&*journal, message("bad", "Interview"));
+    for strike in 1..=3 {
+        let bad = claim(&*journal).remove(0);
+        assert_eq!((bad.event.job_application_id.as_str(), bad.strike), ("bad", strike));
+        settle(&*journal, &bad, paused);
+        driver.advance(SECOND);
+        let again = claim(&*journal).remove(0);
+        assert_eq!(again.strike, strike, "it is not counted while nothing goes through");
+        settle(&*journal, &again, paused);
+        accept(&*journal, message(&format!("good {strike}"), "Interview"));
+        driver.advance(SECOND);
+        // The event that was just probed is behind the other one only if that waits for longer.
+        let mut probe = claim(&*journal).remove(0);
+        if probe.event.job_application_id.as_str() == "bad" {
+            settle(&*journal, &probe, paused);
+            driver.advance(SECOND);
+            probe = claim(&*journal).remove(0);
+        }
+        assert_ne!(probe.event.job_application_id.as_str(), "bad", "probes rotate");
+        settle(&*journal, &probe, Verdict::Delivered);
+    }
+}
+
+fn an_operator_pauses_and_resumes<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(journal.stats(AGES).wait().unwrap()[0].paused.is_some(), "what a turn recorded holds up no query");
+    driver.advance(DAY);
+    assert!(claim(&*journal).is_empty());
+    drop(journal);
+    let journal = driver.open();
+    assert!(claim(&*journal).is_empty(), "it outlives the process");
+    journal.turn(Turn::SetUpRead, "reload".into()).wait().unwrap();
+    assert!(claim(&*journal).is_empty(), "a reload ends only what a wrong set-up stopped");
+    let told = journal.pulse().into_iter().find(|pulse| pulse.org == org("acme")).unwrap().paused.unwrap();
+    assert_eq!((told.cause, told.reason.as_deref()), (PauseCause::Operator, Some("anna")));
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert_eq!(claim(&*journal).len(), 1);
+}
+
+fn a_relay_that_asks_for_quiet_gets_it_across_a_restart<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    accept(&*journal, message("A2", "Interview"));
+    let first = claim(&*journal);
+    settle(&*journal, &first[1], Verdict::Delivered);
+    settle(&*journal, &first[0], Verdict::Retry { after: 60 * SECOND, hold_organisation: true });
+    accept(&*journal, message("A3", "Interview"));
+    drop(journal);
+    driver.advance(50 * SECOND);
+    let journal = driver.open();
+    assert!(claim(&*journal).is_empty());
+    driver.advance(10 * SECOND);
+    assert_eq!(claim(&*journal).len(), 2);
+}
+
+fn open_interviews_are_listed_and_reported_but_not_closed<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let listed = |journal: &dyn Journal| {
+        let filter = ApplicationFilter { orgs: Some(vec![org("acme")]) };
+        let page = journal.in_interview(filter, None, 10).wait().unwrap();
+        let name = |record: &imper_bridge::journal::ApplicationRecord| {
+            record.latest.event.job_application_id.as_str().to_owned()
+        };
+        page.items.iter().map(name).collect::<Vec<_>>()
+    };
+    let begun = driver.now();
+    accept(&*journal, message("A1", "Interview"));
+    driver.advance(DAY);
+    accept(&*journal, message("A2", "Interview"));
+    accept(&*journal, Incoming { org: org("other"), ..message("A3", "Interview") });
+    let mut moved = message("A1", "Interview");
+    moved.change.step = Text::new("Panel");
+    accept(&*journal, moved);
+    assert_eq!(listed(&*journal), ["A1", "A2"]);
+    let one = journal.application(org("acme"), ApplicationId::new("A1").unwrap()).wait().unwrap().unwrap();
+    assert_eq!(one.in_interview_since, Some(begun), "moving between interview stages goes on with it");
+    driver.advance(29 * DAY + SECOND);
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].open_too_long, 1);
+    accept(&*journal, message("A1", "Offer"));
+    assert_eq!(listed(&*journal), ["A2"]);
+    let one = journal.application(org("acme"), ApplicationId::new("A1").unwrap()).wait().unwrap().unwrap();
+    assert_eq!(one.in_interview_since, None);
+    assert!(journal.application(org("other"), ApplicationId::new("A1").unwrap()).wait().unwrap().is_none());
+}
+
+fn a_start_that_waits_for_too_long_counts_as_late<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    let late = || journal.stats(AGES).wait().unwrap()[0].late;
+    driver.advance(300 * SECOND);
+    assert_eq!(late(), 0);
+    driver.advance(SECOND);
+    assert_eq!(late(), 1, "while it waits");
+    let claimed = claim(&*journal).remove(0);
+    let settlement = Settlement { late: true, ..settlement(&claimed, Verdict::Delivered) };
+    journal.settle(settlement).wait().unwrap();
+    assert_eq!(late(), 1, "and once it is delivered");
+}
+
+fn purging_leaves_what_is_needed<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let names = |journal: &dyn Journal| {
+        let mut names: Vec<_> = all(journal, EventFilter::default())
+            .iter()
+            .map(|record| {
+                let event = &record.event;
+                format!("{} {}", event.job_application_id.as_str(), event.stage.as_ref().unwrap().as_str())
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    for (application, stages) in [
+        ("done", &["Interview", "Offer"][..]),
+        ("open", &["Screen", "Interview", " interview "]),
+        ("back", &["Interview", "Offer"]),
+        ("dead", &["Interview", "Offer"]),
+        ("repeated", &["Screen"]),
+    ] {
+        for stage in stages {
+            accept(&*journal, message(application, stage));
+        }
+    }
+    loop {
+        let claimed = claim(&*journal);
+        if claimed.is_empty() {
+            break;
+        }
+        for claimed in claimed {
+            let event = &claimed.event;
+            let dies = event.job_application_id.as_str() == "dead" && event.event_type == EventType::InterviewStarted;
+            settle(&*journal, &claimed, if dies { Verdict::Dead } else { Verdict::Delivered });
+        }
+    }
+    driver.advance(30 * DAY);
+    accept(&*journal, message("back", "Interview"));
+    accept(&*journal, message("waits", "Interview"));
+    assert_eq!(accept(&*journal, message("repeated", "Screen")).outcome(), Outcome::Duplicate);
+    let stats = |journal: &dyn Journal| {
+        let stats = journal.stats(AGES).wait().unwrap().remove(0);
+        (stats.accepted, stats.delivered, stats.dead, stats.last_message_at, stats.last_started_at)
+    };
+    let before = stats(&*journal);
+    driver.advance(SECOND);
+    assert_eq!(journal.purge(30 * DAY).wait().unwrap(), 2);
+    // "dead Offer" follows a dead letter, and a history has no gap; what is in interview stays whole.
+    let kept = ["back Interview", "back Interview", "back Offer", "dead Interview", "dead Offer", "open Interview"];
+    let kept = kept.into_iter().chain(["open Screen", "open interview", "repeated Screen", "waits Interview"]);
+    assert_eq!(names(&*journal), kept.map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(stats(&*journal), before, "the figures are since the journal began");
+    assert_eq!(journal.purge(30 * DAY).wait().unwrap(), 0);
+    let unknown = journal.application(org("acme"), ApplicationId::new("done").unwrap()).wait().unwrap();
+    assert!(unknown.is_none(), "what was out and silent is forgotten");
+    let anew = accept(&*journal, message("done", "Offer"));
+    assert_eq!((anew.outcome(), anew.event_type()), (Outcome::Accepted, EventType::StateChanged));
+    assert_eq!(accept(&*journal, message("open", "Offer")).event_type(), EventType::InterviewEnded);
+    assert_eq!(accept(&*journal, message("back", "Offer")).event_type(), EventType::InterviewEnded);
+    let last = accept(&*journal, message("repeated", "Interview"));
+    drop(journal);
+    let journal = driver.open();
+    assert_eq!(accept(&*journal, message("repeated", "Interview")).event_id(), last.event_id());
+    let newest = accept(&*journal, message("later", "Interview"));
+    assert!(newest.event_id() > last.event_id(), "numbers are never given twice");
+}
+
+fn everything_may_be_purged_and_numbers_still_rise<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let last = accept(&*journal, message("A1", "Screen")).event_id().unwrap();
+    driver.advance(DAY);
+    driver.advance(SECOND);
+    assert_eq!(journal.purge(DAY).wait().unwrap(), 1);
+    drop(journal);
+    let journal = driver.open();
+    let next = accept(&*journal, message("A1", "Screen")).event_id().unwrap();
+    assert!(next.sequence() > last.sequence());
+    assert_eq!(all(&*journal, EventFilter::default()).len(), 1);
+}
+
+fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let other = CandidateId::new("W99").unwrap();
+    let of_other = |application, stage| {
+        let mut incoming = message(application, stage);
+        incoming.change.candidate = other.clone();
+        incoming
+    };
+    let mut with_id = message("A1", "Interview");
+    with_id.message_id = Some("urn:uuid:1".into());
+    accept(&*journal, with_id.clone());
+    accept(&*journal, message("A2", "Screen"));
+    accept(&*journal, Incoming { org: org("other"), ..message("A1", "Screen") });
+    accept(&*journal, of_other("A3", "Interview"));
+    let candidate = CandidateId::new("W12345").unwrap();
+    let erase = |journal: &dyn Journal| journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap();
+    let receipt = erase(&*journal);
+    assert_eq!((receipt.done_at, receipt.events), (None, 0), "an interview is open");
+    accept(&*journal, message("A1", "Offer"));
+    assert_eq!(journal.finish_erasures().wait().unwrap(), 0, "its end still waits for delivery");
+    for _ in 0..2 {
+        for claimed in claim(&*journal) {
+            let settlement = Settlement {
+                protection: protection::Change::of(claimed.event.event_type),
+                ..settlement(&claimed, Verdict::Delivered)
+            };
+            journal.settle(settlement).wait().unwrap();
+        }
+    }
+    let before = journal.stats(AGES).wait().unwrap().remove(0);
+    assert_eq!(journal.finish_erasures().wait().unwrap(), 1);
+    let done = journal.erasures(9).wait().unwrap().remove(0);
+    assert_eq!((done.number, done.events, done.done_at), (receipt.number, 3, Some(driver.now())));
+    let left: Vec<_> = all(&*journal, EventFilter::default())
+        .iter()
+        .map(|record| (record.event.orgid.to_string(), record.event.job_application_id.as_str().to_owned()))
+        .collect();
+    assert_eq!(left, [("acme".into(), "A3".into()), ("other".into(), "A1".into())]);
+    let protections = journal.protections(ProtectionFilter::default(), None, 9).wait().unwrap().items;
+    assert!(protections.iter().all(|protection| protection.candidate == other), "{protections:?}");
+    let after = journal.stats(AGES).wait().unwrap().remove(0);
+    assert_eq!((after.accepted, after.delivered), (before.accepted, before.delivered));
+    let again = accept(&*journal, with_id);
+    let got = (again.outcome(), again.event_type());
+    assert_eq!(got, (Outcome::Accepted, EventType::InterviewStarted), "nothing is known of it");
+    let nobody = CandidateId::new("nobody").unwrap();
+    let none = journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap();
+    assert_eq!((none.events, none.done_at), (0, Some(driver.now())), "there was nothing, and that is on record");
+}
+
+/// Each of these is on record without being of any event.
+fn what_concerns_no_event_holds_up_no_query<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
+    let nobody = CandidateId::new("nobody").unwrap();
+    assert_eq!(journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap().events, 0);
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
 }
 
 macro_rules! contract {
@@ -439,6 +849,20 @@ mod embedded {
         lists_page_by_page,
         filters_combine,
         many_at_once_are_each_answered,
+        a_replay_has_a_fresh_budget_and_the_right_key,
+        a_superseded_boundary_is_replayed_by_force_alone,
+        a_filter_replays_dead_letters_in_the_order_of_acceptance,
+        a_deleted_dead_letter_is_gone_but_its_event_counts,
+        a_wrong_set_up_pauses_and_is_probed_until_one_goes_through,
+        an_event_that_alone_finds_the_set_up_wrong_is_struck,
+        an_operator_pauses_and_resumes,
+        a_relay_that_asks_for_quiet_gets_it_across_a_restart,
+        open_interviews_are_listed_and_reported_but_not_closed,
+        a_start_that_waits_for_too_long_counts_as_late,
+        purging_leaves_what_is_needed,
+        everything_may_be_purged_and_numbers_still_rise,
+        an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_concerns_no_event_holds_up_no_query,
     );
 }
 
@@ -462,11 +886,30 @@ fn the_index_is_disposable() {
         Settlement { protection: Some(protection::Change::Activated), ..settlement(&claimed[0], Verdict::Delivered) };
     journal.settle(settlement).wait().unwrap();
     accept(&*journal, message("A2", "Interview"));
+    accept(&*journal, message("gone", "Screen"));
+    let candidate = CandidateId::new("W-gone").unwrap();
+    let mut gone = message("erased", "Screen");
+    gone.change.candidate = candidate.clone();
+    accept(&*journal, gone);
+    journal.erase(org("acme"), candidate, "anna".into()).wait().unwrap();
+    let mut dead = accept(&*journal, message("dead", "Interview")).event_id().unwrap();
+    settle(&*journal, claim(&*journal).last().unwrap(), Verdict::Dead);
+    journal.discard(dead, "anna".into()).wait().unwrap();
+    dead = accept(&*journal, message("dead", "Offer")).event_id().unwrap();
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    replay(&*journal, Which::One(dead), false);
+    replay(&*journal, Which::One(claimed[0].event.event_id), true);
+    driver.advance(31 * DAY);
+    accept(&*journal, message("A3", "Interview"));
+    assert_eq!(journal.purge(30 * DAY).wait().unwrap(), 2, "what was deleted goes in its time as well");
     let look = |journal: &dyn Journal| {
         let events = format!("{:?}", all(journal, EventFilter::default()));
         let protections = format!("{:?}", journal.protections(ProtectionFilter::default(), None, 9).wait().unwrap());
-        let stats = format!("{:?}", journal.stats().wait().unwrap());
-        (events, protections, stats)
+        let mut stats = journal.stats(AGES).wait().unwrap();
+        // How often a stage was seen is told of what is kept.
+        stats.iter_mut().for_each(|stats| stats.stages.clear());
+        let open = journal.in_interview(ApplicationFilter::default(), None, 9).wait().unwrap();
+        (events, protections, format!("{stats:?} {open:?}"))
     };
     let before = look(&*journal);
     drop(journal);
@@ -476,6 +919,38 @@ fn the_index_is_disposable() {
     drop(journal);
     std::fs::write(driver.folder.path().join("journal.db.index"), b"this is no database").unwrap();
     assert_eq!(look(&*driver.open()), before, "a damaged one is made anew as well");
+}
+
+#[test]
+fn what_is_erased_stands_in_no_file() {
+    let driver = EmbeddedDriver::fresh();
+    let journal = driver.open();
+    let secret = "W-to-be-forgotten";
+    for n in 0..50 {
+        let mut incoming = message(&format!("APP-{secret}-{n}"), "Screen");
+        incoming.deliver = Deliver::Everything;
+        incoming.change.candidate = CandidateId::new(secret).unwrap();
+        incoming.message_id = Some(format!("urn:{secret}:{n}").into());
+        accept(&*journal, incoming);
+    }
+    for claimed in claim(&*journal) {
+        let answered = Answered { body: Some(format!("took {secret}")), ..Answered::default() };
+        journal.settle(Settlement { answered, ..settlement(&claimed, Verdict::Delivered) }).wait().unwrap();
+    }
+    accept(&*journal, message("A1", "Interview"));
+    let stands = || {
+        let files = std::fs::read_dir(driver.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |path: &PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+        };
+        files.filter(holds).map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(!stands().is_empty());
+    let erased = journal.erase(org("acme"), CandidateId::new(secret).unwrap(), "anna".into()).wait().unwrap();
+    assert_eq!(erased.events, 50);
+    assert_eq!(stands(), Vec::<std::ffi::OsString>::new());
+    assert_eq!(all(&*journal, EventFilter::default()).len(), 1, "nobody else is touched");
 }
 
 #[test]

@@ -3,18 +3,37 @@
 #![cfg(feature = "server")]
 
 mod attacks;
+mod authority;
+mod backlog;
 mod basic_profile;
+mod bodies;
 mod bridge;
+mod chance;
+mod chaos;
+mod clients;
 mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
+mod faults_power;
+mod faults_sync;
 mod fixtures;
+mod https;
 mod journal_contract;
+mod kill;
+mod limits;
+mod line;
 mod model;
 mod operate;
+mod operator;
+mod oracle;
+mod preload;
+mod raw;
 mod readme;
+mod refused;
 mod relay;
+mod security;
+mod sign_in;
 mod tidy;
 mod tls;
 mod w3c_soap12;

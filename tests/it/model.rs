@@ -2,9 +2,8 @@
 //!
 //! The model is written from the contract and not from the code: it decides for itself what each
 //! message means, what may be claimed when, and which settlements count. A failure prints its seed;
-//! `MODEL_SEED=n` runs that one alone.
+//! `MODEL_SEED=n` runs that one alone, `MODEL_SEEDS=n` so many of them.
 
-mod chance;
 mod decision;
 mod lanes;
 
@@ -19,19 +18,20 @@ use imper_bridge::domain::{
 };
 use imper_bridge::journal::embedded::{Embedded, Options};
 use imper_bridge::journal::{
-    Answered, Claimed, Deliver, DeliveryState, EventFilter, EventRecord, Incoming, Intake, Quota, Receipt, Records,
-    Settled, Settlement, Verdict, Work,
+    Ages, Answered, Claimed, Deliver, DeliveryState, Discarded, EventFilter, EventRecord, Incoming, Intake, Quota,
+    Receipt, Records, Replay, Replayed, Settled, Settlement, Turn, Upkeep, Verdict, Which, Work,
 };
 use jiff::Timestamp;
 
-use self::chance::Chance;
 use self::decision::{Applications, Expected, Message};
 use self::lanes::Lanes;
+use crate::chance::{Chance, Named};
 
 const SEEDS: u64 = 250;
 const STEPS: usize = 60;
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
+const AGES: Ages = Ages { useful_within: DAY, open_interview: DAY };
 const ORGANISATIONS: [&str; 2] = ["acme", "other"];
 
 #[test]
@@ -39,23 +39,13 @@ fn random_histories_agree_with_the_model() {
     if let Ok(seed) = std::env::var("MODEL_SEED") {
         return run(seed.parse().expect("MODEL_SEED is a number"));
     }
-    let halves = [0, 1].map(|half| std::thread::spawn(move || (0..SEEDS).filter(|n| n % 2 == half).for_each(run)));
+    let seeds = std::env::var("MODEL_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("MODEL_SEEDS is a number"));
+    let halves = [0, 1].map(|half| std::thread::spawn(move || (0..seeds).filter(|n| n % 2 == half).for_each(run)));
     assert!(halves.map(|half| half.join().is_ok()).iter().all(|passed| *passed));
 }
 
-/// Says which seed it was when a check panics.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("this was MODEL_SEED={}", self.0);
-        }
-    }
-}
-
 fn run(seed: u64) {
-    let _named = Named(seed);
+    let _named = Named("MODEL_SEED", seed);
     let mut history = History::new(seed);
     for _ in 0..STEPS {
         history.step();
@@ -73,6 +63,10 @@ struct Event {
     now: Position,
     duplicates: u64,
     deliver: bool,
+    /// How often it was replayed after a delivery.
+    replays: u32,
+    /// An operator deleted it.
+    discarded: bool,
 }
 
 struct History {
@@ -129,8 +123,9 @@ impl History {
             0..45 => self.accept_some(),
             45..65 => self.claim(),
             65..84 => self.settle_some(),
-            84..93 => self.pass_time(),
-            93..97 => self.reopen(),
+            84..88 => self.operate(),
+            88..94 => self.pass_time(),
+            94..97 => self.reopen(),
             _ => self.compare(),
         }
     }
@@ -193,7 +188,18 @@ impl History {
                 if deliver {
                     self.lanes.push(message.lane(), number, self.clock.monotonic());
                 }
-                self.events.push(Event { id, message, event_type, outcome, was, now, duplicates: 0, deliver });
+                self.events.push(Event {
+                    id,
+                    message,
+                    event_type,
+                    outcome,
+                    was,
+                    now,
+                    duplicates: 0,
+                    deliver,
+                    replays: 0,
+                    discarded: false,
+                });
             }
         }
     }
@@ -201,18 +207,25 @@ impl History {
     fn claim(&mut self) {
         let now = self.clock.monotonic();
         let claims = self.journal().claim(quota(), LEASE).wait().unwrap().claimed;
-        let must = self.lanes.certainly_due(now);
+        let (must, probed) = (self.lanes.certainly_due(now), self.lanes.certainly_probed(now));
         for claimed in &claims {
             let number = self.number(claimed.event.event_id);
             let lane = self.events[number].message.lane();
             let attempt = self.lanes.claim(lane, number, now, now + LEASE, self.claims.len());
             assert_eq!(claimed.attempt, attempt, "{lane:?}");
-            assert_eq!(claimed.idempotency_key, claimed.event.event_id.to_string());
+            let id = claimed.event.event_id;
+            let key = match self.events[number].replays {
+                0 => id.to_string(),
+                n => format!("{id}.{n}"),
+            };
+            assert_eq!(claimed.idempotency_key, key);
             assert_eq!(claimed.event.event_type, self.events[number].event_type);
             self.claims.push(claimed.clone());
         }
         let claimed: Vec<_> = claims.iter().map(|claimed| self.number(claimed.event.event_id)).collect();
         assert!(must.iter().all(|event| claimed.contains(event)), "due: {must:?}, claimed: {claimed:?}");
+        let of = |org: &str| claimed.iter().filter(|number| self.events[**number].message.org == org).count();
+        assert!(probed.iter().all(|org| of(org) == 1), "probed: {probed:?}, claimed: {claimed:?}");
     }
 
     fn number(&self, id: EventId) -> usize {
@@ -229,6 +242,7 @@ impl History {
             let verdict = match self.chance.below(10) {
                 0..5 => Verdict::Delivered,
                 5 => Verdict::Dead,
+                6 => Verdict::Paused { probe_after: lanes::PROBE },
                 n => {
                     let after = Duration::from_millis(self.chance.pick(&[0, 500, 5_000, 600_000]));
                     Verdict::Retry { after, hold_organisation: n == 9 }
@@ -248,6 +262,86 @@ impl History {
         let lane = self.events[number].message.lane();
         let applies = self.lanes.settle(lane, claim, verdict, self.clock.monotonic());
         assert_eq!(settled, if applies { Settled::Applied } else { Settled::Stale }, "claim {claim} of {lane:?}");
+    }
+
+    /// An operator acts.
+    fn operate(&mut self) {
+        let org = self.chance.pick(&ORGANISATIONS);
+        let name: OrgId = org.parse().unwrap();
+        let choice = self.chance.below(8);
+        let turn = |turn| self.journal().turn(turn, "anna".into()).wait().unwrap();
+        match choice {
+            0 => {
+                turn(Turn::Pause(name));
+                self.lanes.pause(org);
+            }
+            1 | 2 => {
+                turn(Turn::Resume(name));
+                self.lanes.resume(org);
+            }
+            3 => {
+                turn(Turn::SetUpRead);
+                self.lanes.set_up_read();
+            }
+            4 => self.discard(),
+            _ => self.replay(),
+        }
+    }
+
+    fn discard(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let number = self.chance.below(self.events.len() as u64) as usize;
+        let told = self.journal().discard(self.events[number].id, "anna".into()).wait().unwrap();
+        let expected = match self.state(number) {
+            _ if self.events[number].discarded => Discarded::Unknown,
+            DeliveryState::Dead => Discarded::Done,
+            _ => Discarded::NotDead,
+        };
+        assert_eq!(told, expected);
+        self.events[number].discarded |= told == Discarded::Done;
+    }
+
+    fn replay(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let number = self.chance.below(self.events.len() as u64) as usize;
+        let (event, force) = (&self.events[number], self.chance.one_in(2));
+        let replay = Replay { which: Which::One(event.id), force, dry_run: false, actor: "anna".into() };
+        let told = self.journal().replay(replay).wait().unwrap();
+        let (none, state) = (Replayed::default(), self.state(number));
+        let settled = matches!(state, DeliveryState::Dead | DeliveryState::Delivered);
+        if event.discarded {
+            assert_eq!(told, none);
+        } else if !settled {
+            assert_eq!(told, Replayed { unsettled: 1, ..none });
+        } else if self.superseded(number) && !force {
+            assert_eq!(told, Replayed { superseded: 1, ..none });
+        } else {
+            assert_eq!(told, Replayed { replayed: 1, ..none });
+            let lane = self.events[number].message.lane();
+            self.events[number].replays += u32::from(state == DeliveryState::Delivered);
+            self.lanes.replay(lane, number, self.clock.monotonic());
+        }
+    }
+
+    /// Whether a later boundary of its application has overtaken an event.
+    fn superseded(&self, number: usize) -> bool {
+        let lane = self.events[number].message.lane();
+        let own = self.events.iter().enumerate().filter(|(_, event)| event.message.lane() == lane);
+        let applied = own.filter(|(_, event)| event.outcome == Outcome::Accepted);
+        let since = applied.fold(None, |since, (number, event)| match (event.was, event.now) {
+            (_, Position::Out) => None,
+            (Some(Position::In), Position::In) => since,
+            _ => Some(number),
+        });
+        match self.events[number].event_type {
+            EventType::InterviewStarted => since != Some(number),
+            EventType::InterviewEnded => since.is_some_and(|since| since > number),
+            EventType::StateChanged => false,
+        }
     }
 
     fn pass_time(&mut self) {
@@ -284,8 +378,9 @@ impl History {
             }
         }
         records.reverse();
-        assert_eq!(records.len(), self.events.len(), "no event is lost and none is invented");
-        for (number, (event, record)) in self.events.iter().zip(&records).enumerate() {
+        let shown: Vec<_> = self.events.iter().enumerate().filter(|(_, event)| !event.discarded).collect();
+        assert_eq!(records.len(), shown.len(), "no event is lost and none is invented");
+        for ((number, event), record) in shown.into_iter().zip(&records) {
             self.compare_event(number, event, record);
         }
         let ordered = records.is_sorted_by_key(|record| record.event.received_at);
@@ -300,6 +395,8 @@ impl History {
         assert_eq!((record.was, record.now), (event.was, event.now), "{:?}", event.message);
         assert_eq!(record.duplicates, event.duplicates, "{:?}", event.message);
         assert_eq!((record.state, record.attempts), (self.state(number), self.lanes.attempts(number)));
+        let settled = matches!(record.state, DeliveryState::Dead | DeliveryState::Delivered);
+        assert_eq!(record.superseded, settled && self.superseded(number), "{:?}", event.message);
     }
 
     fn state(&self, number: usize) -> DeliveryState {
@@ -307,7 +404,7 @@ impl History {
     }
 
     fn compare_stats(&self) {
-        let stats = self.journal().stats().wait().unwrap();
+        let stats = self.journal().stats(AGES).wait().unwrap();
         for name in ORGANISATIONS {
             let count = |test: &dyn Fn(usize, &Event) -> bool| {
                 let own = self.events.iter().enumerate().filter(|(_, event)| event.message.org == name);
@@ -316,7 +413,7 @@ impl History {
             let expected = (
                 count(&|_, event| event.outcome == Outcome::Accepted),
                 count(&|number, _| self.state(number) == DeliveryState::Delivered),
-                count(&|number, _| self.state(number) == DeliveryState::Dead),
+                count(&|number, event| self.state(number) == DeliveryState::Dead && !event.discarded),
                 count(&|number, _| self.state(number) == DeliveryState::Pending),
             );
             let found = stats.iter().find(|stats| stats.org.as_str() == name);
@@ -328,6 +425,10 @@ impl History {
 
     /// Once faults end, everything is delivered or dead.
     fn end(&mut self) {
+        for org in ORGANISATIONS {
+            self.journal().turn(Turn::Resume(org.parse().unwrap()), "anna".into()).wait().unwrap();
+            self.lanes.resume(org);
+        }
         for _ in 0..self.events.len() + 2 {
             self.clock.advance(DAY);
             let before = self.claims.len();
@@ -339,7 +440,7 @@ impl History {
         self.reopen();
         self.compare();
         assert!((0..self.events.len()).all(|number| self.state(number) != DeliveryState::Pending));
-        assert!(self.journal().waiting().iter().all(|waiting| waiting.pending == 0));
+        assert!(self.journal().pulse().iter().all(|waiting| waiting.pending == 0));
     }
 }
 
@@ -374,5 +475,6 @@ fn incoming(message: &Message) -> Incoming {
         pending_limit: 0,
         dry_run: message.dry_run,
         trace: None,
+        note: None,
     }
 }

@@ -43,6 +43,10 @@ impl Relay {
         self.sandbox.url()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.sandbox.address()
+    }
+
     /// Answers by this script from now on; see `imper-bridge sandbox --answer`.
     pub(crate) fn answer(&self, script: &str) {
         self.sandbox.set_answers(script.parse().unwrap());
@@ -70,6 +74,12 @@ impl Relay {
             assert!(begun.elapsed() < PATIENCE, "{count} requests were expected, {} came", self.received().len());
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
+    }
+
+    /// Blocks until that many requests came since it started or came back.
+    pub(crate) fn wait_for_all(&self, count: usize) {
+        let received = self.sandbox.wait_for(count, 3 * PATIENCE).len();
+        assert!(received >= count, "{count} requests were expected, {received} came");
     }
 
     /// Goes away; its port is closed.

@@ -12,15 +12,15 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 
 use crate::bridge::{Home, PATIENCE};
 
-/// An authority (PEM) and a server's configuration with a certificate of it for `localhost`.
-fn certified() -> (String, ServerConfig) {
+/// An authority (PEM) and a server's configuration with a certificate of it for this name.
+pub(crate) fn certified(name: &str) -> (String, ServerConfig) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let pem = authority.self_signed(&authority_key).unwrap().pem();
     let key = KeyPair::generate().unwrap();
     let issuer = Issuer::new(authority, authority_key);
-    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let secret = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let server = ServerConfig::builder_with_provider(provider)
@@ -63,7 +63,7 @@ async fn relay(server: ServerConfig) -> (u16, Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_where_it_is_configured_and_nowhere_else() {
-    let (authority, server) = certified();
+    let (authority, server) = certified("localhost");
     let (port, count) = relay(server).await;
     let organisation = |name: &str, more: &str| {
         format!(

@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::keys::Keys;
+use super::log;
 use super::schema::{self, OpenError, Synchronous};
 use crate::domain::protection::Change;
 use crate::domain::{
@@ -18,7 +19,7 @@ use crate::domain::{
 use crate::journal::batch::{EventRef, Keyed, NewEvent};
 use crate::journal::{Answered, AttemptOutcome, LaneKind, Settlement, Verdict};
 
-const MIGRATIONS: &[&str] = &[include_str!("journal/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("journal/0001.sql"), include_str!("journal/0002.sql")];
 
 /// What is fixed for the life of a journal.
 #[derive(Clone, Copy)]
@@ -36,6 +37,13 @@ impl Identity {
 /// Opens or makes the journal's file.
 pub(super) fn open(path: &Path) -> Result<(Connection, Identity), OpenError> {
     let connection = schema::open(path, Synchronous::Full, MIGRATIONS)?;
+    // A sync that failed may have left pages of the log in memory that count as written and are not
+    // on the disk. Moved into the file, they are written anew.
+    match schema::checkpoint(&connection) {
+        Err(error) if log::is_unsynced(&error) => return Err(schema::sqlite(path)(error)),
+        Err(error) => tracing::warn!(%error, "the journal's write-ahead log cannot be emptied yet"),
+        Ok(()) => {}
+    }
     let identity = identity(&connection).map_err(schema::sqlite(path))?;
     Ok((connection, identity))
 }
@@ -52,7 +60,7 @@ fn identity(connection: &Connection) -> rusqlite::Result<Identity> {
     let filled = getrandom::fill(&mut key).and_then(|()| getrandom::fill(&mut tag));
     filled.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.to_string().into()))?;
     let tag = u32::from_le_bytes(tag) & 0x3ff_ffff;
-    connection.execute("INSERT INTO journal VALUES (?1, ?2, 0)", params![tag, key])?;
+    connection.execute("INSERT INTO journal (tag, hash_key, probed) VALUES (?1, ?2, 0)", params![tag, key])?;
     Ok(Identity { tag, keys: Keys::new(key) })
 }
 
@@ -63,8 +71,12 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
 
 /// The number of the last record, and the latest time that was recorded.
 pub(super) fn end(connection: &Connection) -> rusqlite::Result<(u64, Timestamp)> {
-    let (mut last, mut latest) = (0, Timestamp::UNIX_EPOCH);
-    for (table, time) in [("event", "received_at"), ("duplicate", "at"), ("attempt", "at"), ("settlement", "at")] {
+    // What was removed was numbered as well.
+    let (mut last, mut latest) = connection.query_row("SELECT removed_upto, removed_at FROM journal", [], |row| {
+        Ok((row.get::<_, u64>(0)?, millisecond(row, 1)?))
+    })?;
+    for table in ["event", "duplicate", "attempt", "settlement", "replay", "discard", "gate", "erasure"] {
+        let time = if table == "event" { "received_at" } else { "at" };
         let sql = format!("SELECT sequence, {time} FROM {table} ORDER BY sequence DESC LIMIT 1");
         let end = connection.query_row(&sql, [], |row| Ok((row.get::<_, u64>(0)?, millisecond(row, 1)?))).optional()?;
         if let Some((sequence, at)) = end {
@@ -89,7 +101,7 @@ pub(super) fn event(
         (_, known) => (known.map_or(0, |known| known.head), sequence),
     };
     let mut statement = connection.prepare_cached(
-        "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+        "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)",
     )?;
     statement.execute(params![
         sequence,
@@ -115,6 +127,7 @@ pub(super) fn event(
         incoming.trace.as_deref(),
         previous,
         applied,
+        incoming.note.as_deref(),
     ])?;
     Ok(())
 }
@@ -149,6 +162,7 @@ pub(super) fn settlement(
         Verdict::Delivered => (0, None),
         Verdict::Retry { after, .. } => (1, Some((at + after).as_millisecond())),
         Verdict::Dead => (2, None),
+        Verdict::Paused { .. } => (3, Some(at.as_millisecond())),
     };
     let mut statement =
         connection.prepare_cached("INSERT INTO settlement VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")?;
@@ -183,7 +197,9 @@ pub(super) struct Stored {
     pub(super) deliver: bool,
     pub(super) message_id: Option<Box<str>>,
     pub(super) trace: Option<Box<str>>,
+    pub(super) previous: u64,
     pub(super) applied: u64,
+    pub(super) note: Option<String>,
 }
 
 impl Stored {
@@ -196,7 +212,10 @@ impl Stored {
 pub(super) const EVENT_COLUMNS: &str = "event.sequence, event.received_at, event.orgid, event.job_application_id, \
      event.candidate_id, event.job_requisition_id, event.stage, event.step, event.status, event.told, \
      event.occurred_at, event.ordered, event.event_type, event.outcome, event.was, event.now, event.reason, \
-     event.source, event.deliver, event.message_id, event.trace, event.previous, event.applied";
+     event.source, event.deliver, event.message_id, event.trace, event.previous, event.applied, event.note";
+
+/// How many these are.
+pub(super) const EVENT_WIDTH: usize = 24;
 
 /// Reads an event from a row that begins with [`EVENT_COLUMNS`].
 pub(super) fn stored(row: &Row<'_>, tag: u32) -> rusqlite::Result<Stored> {
@@ -232,7 +251,9 @@ pub(super) fn stored(row: &Row<'_>, tag: u32) -> rusqlite::Result<Stored> {
         deliver: row.get(18)?,
         message_id: row.get(19)?,
         trace: row.get(20)?,
+        previous: row.get(21)?,
         applied: row.get(22)?,
+        note: row.get(23)?,
     })
 }
 
@@ -247,6 +268,7 @@ pub(super) fn attempt_outcome(verdict: Option<i64>) -> AttemptOutcome {
     match verdict {
         Some(0) => AttemptOutcome::Delivered,
         Some(1) => AttemptOutcome::Retry,
+        Some(3) => AttemptOutcome::Paused,
         Some(_) => AttemptOutcome::Dead,
         None => AttemptOutcome::Unknown,
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use super::append::{self, EVENT_COLUMNS, Identity, Stored, millisecond};
+use super::append::{self, EVENT_COLUMNS, EVENT_WIDTH, Identity, Stored, millisecond};
 use crate::domain::protection::Change;
 use crate::domain::{EventType, OrgId, Outcome, Position, Reason, Text};
 use crate::journal::batch::{Key, Keyed, NewEvent};
@@ -16,6 +16,22 @@ pub(super) enum Fact {
     Duplicate { event: u64, at: Timestamp, org: OrgId },
     Attempt { sequence: u64, event: u64, at: Timestamp },
     Settled(Box<SettledFact>),
+    Replayed { sequence: u64, event: u64, at: Timestamp, org: OrgId, number: u32, was_dead: bool },
+    Discarded { sequence: u64, event: u64, org: OrgId },
+    Removed(Box<RemovedFact>),
+}
+
+/// An event that is no longer in the journal.
+#[derive(Debug, Clone)]
+pub(super) struct RemovedFact {
+    pub(super) event: u64,
+    pub(super) org: OrgId,
+    pub(super) application: Key,
+    pub(super) candidate: i64,
+    pub(super) message: Option<Key>,
+    pub(super) was_dead: bool,
+    /// Its application is forgotten with it.
+    pub(super) forget: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -29,8 +45,31 @@ pub(super) struct EventFact {
     pub(super) event_type: EventType,
     pub(super) accepted: bool,
     pub(super) deliver: bool,
+    /// What it does to its application's interview.
+    pub(super) interview_since: Since,
     pub(super) stage: Option<Text>,
     pub(super) interview: bool,
+}
+
+/// What an event does to the start of its application's interview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Nothing: it goes on as it was.
+    Kept,
+    /// It starts one.
+    Started,
+    /// There is none now.
+    None,
+}
+
+impl Since {
+    fn of(outcome: Outcome, was: Option<Position>, now: Position) -> Self {
+        match (outcome, was, now) {
+            (Outcome::Accepted, _, Position::Out) => Self::None,
+            (Outcome::Accepted, None | Some(Position::Out), Position::In) => Self::Started,
+            _ => Self::Kept,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +102,7 @@ impl Fact {
             event_type: new.event_type,
             accepted: new.outcome == Outcome::Accepted,
             deliver: new.deliver,
+            interview_since: Since::of(new.outcome, new.was, new.now),
             stage: incoming.change.stage,
             interview: incoming.position == Position::In,
             org: incoming.org,
@@ -80,6 +120,7 @@ impl Fact {
         let end = match settlement.verdict {
             Verdict::Delivered => End::Delivered,
             Verdict::Retry { after, .. } => End::Retry { due_at: at + after },
+            Verdict::Paused { .. } => End::Retry { due_at: at },
             Verdict::Dead => End::Dead,
         };
         Self::Settled(Box::new(SettledFact {
@@ -126,6 +167,19 @@ pub(super) fn of_records(
          FROM settlement s JOIN event ON event.sequence = s.event WHERE s.sequence > ?1 AND s.sequence <= ?2"
     );
     collect(&settlements, &|row| settlement(row, identity))?;
+    let replays = "SELECT r.sequence, r.event, r.at, event.orgid, r.number, r.was
+         FROM replay r JOIN event ON event.sequence = r.event WHERE r.sequence > ?1 AND r.sequence <= ?2";
+    collect(replays, &|row| {
+        let (sequence, event, at) = (row.get(0)?, row.get(1)?, millisecond(row, 2)?);
+        let (org, number, was_dead) = (append::organisation(row, 3)?, row.get(4)?, row.get(5)?);
+        Ok((sequence, Fact::Replayed { sequence, event, at, org, number, was_dead }))
+    })?;
+    let discards = "SELECT d.sequence, d.event, event.orgid
+         FROM discard d JOIN event ON event.sequence = d.event WHERE d.sequence > ?1 AND d.sequence <= ?2";
+    collect(discards, &|row| {
+        let (sequence, event) = (row.get(0)?, row.get(1)?);
+        Ok((sequence, Fact::Discarded { sequence, event, org: append::organisation(row, 2)? }))
+    })?;
     facts.sort_unstable_by_key(|(sequence, _)| *sequence);
     Ok(facts.into_iter().map(|(_, fact)| fact).collect())
 }
@@ -153,6 +207,7 @@ fn event(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<(u64, Fact)> {
         event_type: event.event_type,
         accepted: stored.outcome == Outcome::Accepted,
         deliver: stored.deliver,
+        interview_since: Since::of(stored.outcome, stored.was, stored.now),
         stage: event.stage.clone(),
         interview,
     };
@@ -161,11 +216,11 @@ fn event(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<(u64, Fact)> {
 
 fn settlement(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<(u64, Fact)> {
     let stored = append::stored(row, identity.tag)?;
-    let columns = 23;
+    let columns = EVENT_WIDTH;
     let sequence = row.get(columns)?;
     let end = match row.get::<_, i64>(columns + 1)? {
         0 => End::Delivered,
-        1 => End::Retry { due_at: millisecond(row, columns + 2)? },
+        1 | 3 => End::Retry { due_at: millisecond(row, columns + 2)? },
         _ => End::Dead,
     };
     let protection = row.get::<_, Option<bool>>(columns + 3)?;
@@ -181,6 +236,6 @@ fn settlement(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<(u64, Fact
     Ok((sequence, Fact::Settled(Box::new(fact))))
 }
 
-fn application(stored: &Stored, identity: &Identity) -> Key {
+pub(super) fn application(stored: &Stored, identity: &Identity) -> Key {
     identity.keys.application(&stored.event.orgid, stored.event.job_application_id.as_str())
 }

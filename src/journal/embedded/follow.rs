@@ -5,15 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::append::Identity;
+use super::append::{self, Identity};
 use super::fact::{self, Fact};
+use super::log::{self, Log};
 use super::schema::{self, OpenError, Synchronous};
 use super::sweep::Sweep;
+use crate::domain::OrgId;
 use crate::journal::Unavailable;
 
-const MIGRATIONS: &[&str] = &[include_str!("index/0001.sql")];
+/// The index is made anew rather than migrated: the steps to an earlier schema are empty, and the
+/// last one fails on a file that has tables.
+const MIGRATIONS: &[&str] = &["", include_str!("index/0002.sql")];
 
 /// How many facts make a sweep while messages keep coming.
 const SWEEP: usize = 50_000;
@@ -22,7 +27,7 @@ const SWEEP: usize = 50_000;
 const IDLE: Duration = Duration::from_millis(300);
 
 /// Small checkpoints, in pages: large ones stall the journal's fsync on the same disk.
-const CHECKPOINT_PAGES: u32 = 2_000;
+pub(super) const LOG_PAGES: u32 = 2_000;
 
 /// How long a query waits for the index before it is told that the store fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -100,8 +105,10 @@ impl Progress {
         let mut seen = (state.facts.len(), Instant::now());
         loop {
             let waited_for = state.wanted > self.applied() || state.closing;
-            let idle = seen.1.elapsed() >= IDLE && !state.facts.is_empty();
-            if state.facts.len() >= SWEEP || idle || (waited_for && !state.facts.is_empty()) {
+            // Some records, such as a gate's, say nothing to the index but are behind it all the same.
+            let behind = state.committed > self.applied();
+            let idle = seen.1.elapsed() >= IDLE && behind;
+            if state.facts.len() >= SWEEP || idle || (waited_for && behind) {
                 return Some((std::mem::take(&mut state.facts), state.committed));
             }
             if state.closing {
@@ -140,7 +147,7 @@ pub(super) fn open(
                 tracing::warn!(index = %path.display(), %reason, "making the journal's index anew");
             }
             remove(path)?;
-            create(path, identity).map_err(schema::sqlite(path))??
+            create(path, journal, identity).map_err(schema::sqlite(path))??
         }
     };
     let applied = replay(&mut index, journal, identity, end).map_err(schema::sqlite(path))?;
@@ -167,18 +174,39 @@ fn try_open(path: &Path, identity: &Identity, end: u64) -> Result<Connection, St
     Ok(index)
 }
 
-fn create(path: &Path, identity: &Identity) -> rusqlite::Result<Result<Connection, OpenError>> {
+fn create(path: &Path, journal: &Connection, identity: &Identity) -> rusqlite::Result<Result<Connection, OpenError>> {
     let index = match schema::open(path, Synchronous::Normal, MIGRATIONS) {
         Ok(index) => index,
         Err(error) => return Ok(Err(error)),
     };
     index.execute("INSERT INTO progress VALUES (?1, 0)", [identity.tag])?;
+    start_figures(&index, journal)?;
     tune(&index)?;
     Ok(Ok(index))
 }
 
+/// The figures begin with those of what the journal no longer holds.
+fn start_figures(index: &Connection, journal: &Connection) -> rusqlite::Result<()> {
+    let mut removed =
+        journal.prepare("SELECT orgid, accepted, delivered, late, last_message_at, last_started_at FROM removed")?;
+    let mut start = index.prepare("INSERT INTO organisation VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)")?;
+    let mut rows = removed.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..6).map(|column| row.get::<_, rusqlite::types::Value>(column));
+        start.execute(rusqlite::params_from_iter(values.collect::<rusqlite::Result<Vec<_>>>()?))?;
+    }
+    Ok(())
+}
+
+/// When each organisation's last message came.
+pub(super) fn last_messages(index: &Connection) -> rusqlite::Result<Vec<(OrgId, Timestamp)>> {
+    let mut statement =
+        index.prepare("SELECT orgid, last_message_at FROM organisation WHERE last_message_at IS NOT NULL")?;
+    statement.query_map([], |row| Ok((append::organisation(row, 0)?, append::millisecond(row, 1)?)))?.collect()
+}
+
 fn tune(index: &Connection) -> rusqlite::Result<()> {
-    index.execute_batch(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384"))
+    index.execute_batch(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -16384"))
 }
 
 fn remove(path: &Path) -> Result<(), OpenError> {
@@ -207,11 +235,12 @@ fn replay(index: &mut Connection, journal: &Connection, identity: &Identity, end
 
 /// Follows until [`Progress::close`]. A sweep that fails is tried again: nothing of it is lost,
 /// since the journal holds it all.
-pub(super) fn run(mut index: Connection, progress: &Progress) {
+pub(super) fn run(mut index: Connection, mut log: Log, progress: &Progress) {
     while let Some((facts, upto)) = progress.take() {
         let sweep = Sweep::of(&facts);
         drop(facts);
         while let Err(error) = sweep.apply(&mut index, upto) {
+            end_if_unsynced(&index, &error);
             tracing::error!(%error, "the journal's index cannot be written; trying again");
             let mut state = progress.lock();
             state.failure = Some(error.to_string());
@@ -221,7 +250,22 @@ pub(super) fn run(mut index: Connection, progress: &Progress) {
             drop(progress.news.wait_timeout(state, Duration::from_secs(1)));
         }
         progress.advance(upto);
+        if let Err(error) = log.empty_if_long(&index) {
+            end_if_unsynced(&index, &error);
+        }
     }
     // The index is disposable: what stays in its log is read back from there.
-    let _ = schema::checkpoint(&index);
+    if let Err(error) = schema::checkpoint(&index) {
+        end_if_unsynced(&index, &error);
+    }
+}
+
+/// An index that may not be on the disk as it seems to be is made anew by the next process: what
+/// waits and where applications stand is read from it.
+fn end_if_unsynced(index: &Connection, error: &rusqlite::Error) {
+    if log::is_unsynced(error) {
+        let removed = index.path().map(|path| remove(Path::new(path)));
+        tracing::error!(%error, ?removed, "the journal's index cannot be synced to the disk; ending, to make it anew");
+        std::process::exit(1);
+    }
 }

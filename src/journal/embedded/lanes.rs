@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::gate::{Change, Gate, Opening};
 use crate::domain::OrgId;
 use crate::journal::batch::Key;
-use crate::journal::{Fence, LaneKind, Quota, Settled, Verdict, Waiting};
+use crate::journal::{Fence, LaneKind, Pulse, Quota, Settled, Verdict};
 
 /// Names a lane; the application's key covers its organisation.
 pub(super) type LaneKey = (Key, LaneKind);
@@ -19,14 +20,39 @@ pub(super) type LaneKey = (Key, LaneKind);
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) sequence: u64,
-    pub(super) received_at: Timestamp,
+    /// The record that put it here: the event itself, or its replay.
+    pub(super) opened: u64,
+    /// Since when: its receipt, or its replay.
+    pub(super) since: Timestamp,
     pub(super) attempts: u32,
     pub(super) first_attempt: Option<Timestamp>,
+    /// An interview's start that was never settled before: it is of use only for a while.
+    pub(super) is_start: bool,
+    /// Whether it is replayed, and its number then.
+    pub(super) replay: Option<u32>,
+    pub(super) strikes: Strikes,
+}
+
+/// How often an event found the set-up wrong while others went through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Strikes {
+    count: u32,
+    /// How many deliveries of its organisation had gone through when it was counted last.
+    deliveries: u64,
+}
+
+impl Strikes {
+    /// After one more, when so many deliveries have gone through.
+    fn next(self, deliveries: u64) -> Self {
+        let counts = self.count == 0 || deliveries > self.deliveries;
+        Self { count: self.count + u32::from(counts), deliveries }
+    }
 }
 
 /// The head of a due lane, picked to be claimed.
 #[derive(Debug, Clone)]
 pub(super) struct Pick {
+    pub(super) org: OrgId,
     pub(super) lane: LaneKey,
     pub(super) entry: Entry,
 }
@@ -44,8 +70,14 @@ struct Lane {
 struct Organisation {
     /// Lanes by when they are due and then by the age of their heads.
     due: BTreeSet<(Duration, u64, LaneKey)>,
+    /// What waits and since when.
     pending: BTreeMap<u64, Timestamp>,
-    held_until: Duration,
+    /// Those of them that start an interview.
+    starts: BTreeMap<u64, Timestamp>,
+    gate: Gate,
+    /// How many deliveries went through since the process started.
+    deliveries: u64,
+    last_message_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +94,10 @@ impl Lanes {
     /// Adds an event at the end of its lane; a lane that was empty becomes due at `due`.
     pub(super) fn push(&mut self, org: &OrgId, key: LaneKey, entry: Entry, due: Duration) {
         let organisation = self.organisations.entry(org.clone()).or_default();
-        organisation.pending.insert(entry.sequence, entry.received_at);
+        organisation.pending.insert(entry.opened, entry.since);
+        if entry.is_start {
+            organisation.starts.insert(entry.opened, entry.since);
+        }
         self.changed.insert(org.clone());
         let lane = self.lanes.entry(key).or_insert_with(|| Lane {
             org: org.clone(),
@@ -72,7 +107,7 @@ impl Lanes {
         });
         if lane.waiting.is_empty() {
             lane.due = due;
-            organisation.due.insert((due, entry.sequence, key));
+            organisation.due.insert((due, entry.opened, key));
         }
         lane.waiting.push_back(entry);
     }
@@ -88,10 +123,14 @@ impl Lanes {
         let mut queues: Vec<_> = self
             .organisations
             .iter()
-            .filter(|(_, organisation)| organisation.held_until <= now)
             .map(|(org, organisation)| {
+                let most = match organisation.gate.opening(now) {
+                    Opening::Open => quota.of(org),
+                    Opening::Probe => quota.of(org).min(1),
+                    Opening::Closed(_) => 0,
+                };
                 let due = organisation.due.iter().take_while(move |(due, ..)| *due <= now);
-                due.filter(|(.., key)| !taken.contains(key)).take(quota.of(org))
+                (org, due.filter(|(.., key)| !taken.contains(key)).take(most))
             })
             .collect();
         if !queues.is_empty() {
@@ -101,13 +140,13 @@ impl Lanes {
         }
         let mut picks = Vec::new();
         while !queues.is_empty() && picks.len() < quota.total {
-            queues.retain_mut(|queue| {
+            queues.retain_mut(|(org, queue)| {
                 if picks.len() >= quota.total {
                     return false;
                 }
                 let Some((.., key)) = queue.next() else { return false };
                 let head = self.lanes.get(key).and_then(|lane| lane.waiting.front());
-                picks.extend(head.map(|entry| Pick { lane: *key, entry: entry.clone() }));
+                picks.extend(head.map(|entry| Pick { org: (*org).clone(), lane: *key, entry: entry.clone() }));
                 true
             });
         }
@@ -117,12 +156,15 @@ impl Lanes {
     /// When the next lane that may be claimed and is not due yet will be.
     pub(super) fn next_due(&self, quota: &Quota, now: Duration) -> Option<Duration> {
         let known = self.organisations.iter().filter(|(org, _)| quota.of(org) > 0);
-        let next = known.filter_map(|(_, organisation)| {
-            let after = (now.max(organisation.held_until), u64::MAX, (Key::MAX, LaneKind::Delivery));
-            if organisation.held_until > now {
-                return organisation.due.first().map(|(due, ..)| organisation.held_until.max(*due));
+        let next = known.filter_map(|(_, organisation)| match organisation.gate.opening(now) {
+            Opening::Closed(opens) => {
+                let opens = opens?;
+                organisation.due.first().map(|(due, ..)| opens.max(*due))
             }
-            organisation.due.range(after..).next().map(|(due, ..)| *due)
+            Opening::Open | Opening::Probe => {
+                let after = (now, u64::MAX, (Key::MAX, LaneKind::Delivery));
+                organisation.due.range(after..).next().map(|(due, ..)| *due)
+            }
         });
         next.min().map(|due| due.saturating_sub(now))
     }
@@ -130,6 +172,9 @@ impl Lanes {
     /// The lane's head is claimed by `attempt`, which nobody else gets before `until`.
     pub(super) fn claimed(&mut self, pick: &Pick, attempt: u64, at: Timestamp, until: Duration) {
         let Some(lane) = self.lanes.get_mut(&pick.lane) else { return };
+        if let Some(organisation) = self.organisations.get_mut(&pick.org) {
+            organisation.gate.probe_started(until);
+        }
         if let Some(before) = lane.attempt.replace(attempt) {
             self.in_flight.remove(&before);
         }
@@ -155,19 +200,63 @@ impl Lanes {
             return Settled::Stale;
         };
         self.in_flight.remove(&fence.attempt);
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.attempt = None;
+        let (Some(lane), Some(organisation)) = (self.lanes.get_mut(&key), self.organisations.get_mut(&org)) else {
+            return Settled::Stale;
+        };
+        lane.attempt = None;
+        match verdict {
+            Verdict::Delivered => organisation.deliveries += 1,
+            _ => organisation.gate.probe_failed(now),
         }
         match verdict {
-            Verdict::Retry { after, hold_organisation } => {
-                self.reschedule(key, now + after);
-                if hold_organisation && let Some(organisation) = self.organisations.get_mut(&org) {
-                    organisation.held_until = organisation.held_until.max(now + after);
+            Verdict::Retry { after, .. } => self.reschedule(key, now + after),
+            Verdict::Paused { .. } => {
+                if let Some(head) = lane.waiting.front_mut() {
+                    head.strikes = head.strikes.next(organisation.deliveries);
                 }
+                // Behind those that are due already, so that probes rotate.
+                self.reschedule(key, now);
             }
             Verdict::Delivered | Verdict::Dead => self.advance(&org, key, now),
         }
         Settled::Applied
+    }
+
+    /// The gate of an organisation; one that was never touched is open.
+    pub(super) fn gate(&self, org: &OrgId) -> Option<&Gate> {
+        self.organisations.get(org).map(|organisation| &organisation.gate)
+    }
+
+    /// Takes over a recorded change of a gate, `ago` before now.
+    pub(super) fn gated(
+        &mut self,
+        org: &OrgId,
+        change: &Change,
+        reason: Option<&str>,
+        at: Timestamp,
+        now: Duration,
+        ago: Duration,
+    ) {
+        self.changed.insert(org.clone());
+        self.organisations.entry(org.clone()).or_default().gate.apply(change, reason, at, now, ago);
+    }
+
+    /// The organisations whose set-up counts as wrong.
+    pub(super) fn probing(&self) -> impl Iterator<Item = &OrgId> {
+        self.organisations.iter().filter(|(_, organisation)| organisation.gate.is_probing()).map(|(org, _)| org)
+    }
+
+    /// Which time it would be that this entry finds the set-up wrong.
+    pub(super) fn strike(&self, org: &OrgId, entry: &Entry) -> u32 {
+        let deliveries = self.organisations.get(org).map_or(0, |organisation| organisation.deliveries);
+        entry.strikes.next(deliveries).count
+    }
+
+    /// A message of the organisation was taken.
+    pub(super) fn heard(&mut self, org: &OrgId, at: Timestamp) {
+        let organisation = self.organisations.entry(org.clone()).or_default();
+        organisation.last_message_at = organisation.last_message_at.max(Some(at));
+        self.changed.insert(org.clone());
     }
 
     /// The lane's head is done with: the next one is due now.
@@ -177,13 +266,14 @@ impl Lanes {
         };
         self.changed.insert(org.clone());
         if let Some(done) = lane.waiting.pop_front() {
-            organisation.due.remove(&(lane.due, done.sequence, key));
-            organisation.pending.remove(&done.sequence);
+            organisation.due.remove(&(lane.due, done.opened, key));
+            organisation.pending.remove(&done.opened);
+            organisation.starts.remove(&done.opened);
         }
         match lane.waiting.front() {
             Some(next) => {
                 lane.due = now;
-                organisation.due.insert((now, next.sequence, key));
+                organisation.due.insert((now, next.opened, key));
             }
             None => drop(self.lanes.remove(&key)),
         }
@@ -191,7 +281,7 @@ impl Lanes {
 
     fn reschedule(&mut self, key: LaneKey, due: Duration) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
-        let Some(head) = lane.waiting.front().map(|head| head.sequence) else { return };
+        let Some(head) = lane.waiting.front().map(|head| head.opened) else { return };
         if let Some(organisation) = self.organisations.get_mut(&lane.org) {
             organisation.due.remove(&(lane.due, head, key));
             organisation.due.insert((due, head, key));
@@ -199,105 +289,24 @@ impl Lanes {
         lane.due = due;
     }
 
-    /// What waits in the organisations where that changed since it was asked last.
-    pub(super) fn take_changed(&mut self) -> Vec<Waiting> {
+    /// The pulse of the organisations where it changed since it was asked last.
+    pub(super) fn take_changed(&mut self) -> Vec<Pulse> {
         let changed = std::mem::take(&mut self.changed);
-        let waiting = changed.into_iter().map(|org| {
-            let pending = self.organisations.get(&org).map(|organisation| &organisation.pending);
-            let oldest = pending.and_then(|pending| pending.values().next().copied());
-            Waiting { pending: pending.map_or(0, |pending| pending.len() as u64), oldest, org }
-        });
-        waiting.collect()
+        let pulse = |org: OrgId| {
+            let organisation = self.organisations.get(&org)?;
+            let first = |waiting: &BTreeMap<u64, Timestamp>| waiting.values().next().copied();
+            Some(Pulse {
+                pending: organisation.pending.len() as u64,
+                oldest: first(&organisation.pending),
+                oldest_start: first(&organisation.starts),
+                paused: organisation.gate.paused(),
+                last_message_at: organisation.last_message_at,
+                org,
+            })
+        };
+        changed.into_iter().filter_map(pulse).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn org(name: &str) -> OrgId {
-        name.parse().unwrap()
-    }
-
-    fn entry(sequence: u64) -> Entry {
-        Entry { sequence, received_at: Timestamp::UNIX_EPOCH, attempts: 0, first_attempt: None }
-    }
-
-    fn quota(total: usize, each: usize) -> Quota {
-        let known = Arc::new([org("a"), org("b")].into());
-        Quota { total, each, held: HashMap::new(), known }
-    }
-
-    fn picked(lanes: &mut Lanes, quota: &Quota, now: Duration) -> Vec<u64> {
-        let picks = lanes.pick(quota, now, &HashSet::new());
-        for pick in &picks {
-            lanes.claimed(pick, pick.entry.sequence + 1000, Timestamp::UNIX_EPOCH, now + 10 * SECOND);
-        }
-        picks.iter().map(|pick| pick.entry.sequence).collect()
-    }
-
-    fn fence(event: u64) -> Fence {
-        Fence { event, attempt: event + 1000 }
-    }
-
-    #[test]
-    fn only_the_head_of_a_lane_is_claimed_and_the_next_follows_its_end() {
-        let mut lanes = Lanes::default();
-        let key = (1, LaneKind::Delivery);
-        lanes.push(&org("a"), key, entry(1), Duration::ZERO);
-        lanes.push(&org("a"), key, entry(2), Duration::ZERO);
-        let quota = quota(10, 10);
-        assert_eq!(picked(&mut lanes, &quota, Duration::ZERO), [1]);
-        assert!(picked(&mut lanes, &quota, Duration::ZERO).is_empty());
-        assert_eq!(lanes.settled(fence(1), Verdict::Delivered, SECOND), Settled::Applied);
-        assert_eq!(lanes.settled(fence(1), Verdict::Delivered, SECOND), Settled::Stale);
-        assert_eq!(picked(&mut lanes, &quota, SECOND), [2]);
-        assert_eq!(lanes.settled(fence(2), Verdict::Dead, SECOND), Settled::Applied);
-        assert_eq!(lanes.pending(&org("a")), 0);
-        assert!(lanes.lanes.is_empty() && lanes.in_flight.is_empty());
-    }
-
-    #[test]
-    fn a_claim_whose_lease_ran_out_is_given_away_and_its_settlement_is_stale() {
-        let mut lanes = Lanes::default();
-        lanes.push(&org("a"), (1, LaneKind::Delivery), entry(1), Duration::ZERO);
-        let quota = quota(10, 10);
-        assert_eq!(picked(&mut lanes, &quota, Duration::ZERO), [1]);
-        let again = lanes.pick(&quota, 10 * SECOND, &HashSet::new());
-        assert_eq!(again[0].entry.attempts, 1);
-        lanes.claimed(&again[0], 5000, Timestamp::UNIX_EPOCH, 20 * SECOND);
-        assert_eq!(lanes.settled(fence(1), Verdict::Delivered, 11 * SECOND), Settled::Stale);
-        assert_eq!(lanes.settled(Fence { event: 1, attempt: 5000 }, Verdict::Delivered, 11 * SECOND), Settled::Applied);
-    }
-
-    #[test]
-    fn organisations_take_turns_within_their_quotas() {
-        let mut lanes = Lanes::default();
-        for n in 0..10 {
-            lanes.push(&org("a"), (n, LaneKind::Delivery), entry(n as u64), Duration::ZERO);
-        }
-        lanes.push(&org("b"), (100, LaneKind::Delivery), entry(100), Duration::ZERO);
-        lanes.push(&org("gone"), (200, LaneKind::Delivery), entry(200), Duration::ZERO);
-        let got = picked(&mut lanes, &quota(4, 3), Duration::ZERO);
-        assert_eq!(got.len(), 4);
-        assert!(got.contains(&100), "{got:?}: the small one is not crowded out");
-        assert!(!got.contains(&200), "an organisation that is not configured waits");
-    }
-
-    #[test]
-    fn a_retry_waits_and_may_hold_its_organisation() {
-        let mut lanes = Lanes::default();
-        lanes.push(&org("a"), (1, LaneKind::Delivery), entry(1), Duration::ZERO);
-        lanes.push(&org("a"), (2, LaneKind::Delivery), entry(2), Duration::ZERO);
-        let one = quota(1, 1);
-        assert_eq!(picked(&mut lanes, &one, Duration::ZERO), [1]);
-        lanes.settled(fence(1), Verdict::Retry { after: 5 * SECOND, hold_organisation: true }, Duration::ZERO);
-        assert!(picked(&mut lanes, &one, 4 * SECOND).is_empty());
-        assert_eq!(lanes.next_due(&one, 4 * SECOND), Some(SECOND));
-        assert_eq!(picked(&mut lanes, &one, 5 * SECOND), [2], "the one that waited longer");
-        assert_eq!(picked(&mut lanes, &one, 5 * SECOND), [1]);
-    }
-}
+mod tests;

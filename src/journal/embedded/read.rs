@@ -1,20 +1,23 @@
 //! Queries: on connections of their own, over the journal and its index together.
 
+mod applications;
+mod figures;
+
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::append::{self, EVENT_COLUMNS, Identity, millisecond};
+use super::append::{self, EVENT_COLUMNS, EVENT_WIDTH, Identity, millisecond};
 use super::keys::halves;
-use super::sweep::microsecond;
-use crate::domain::protection::Span;
-use crate::domain::{EventId, OrgId};
-use crate::journal::{
-    AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, OrganisationStats, Page, ProtectionFilter,
-    ProtectionRecord, StageSeen, Waiting,
-};
+use super::sweep::WAITS;
+use crate::domain::{EventId, EventType, OrgId};
+use crate::journal::{AttemptRecord, Cursor, DeliveryState, EventFilter, EventRecord, Page};
+
+use self::applications::superseded;
+pub(super) use self::applications::{application, in_interview, protections};
+pub(super) use self::figures::{Old, stats};
 
 /// What an event's row has beside its own columns, in the order that [`record`] reads.
 const JOINED_COLUMNS: &str = "o.dead, o.due_at, d.count, d.last_at,
@@ -25,7 +28,7 @@ const JOINED_COLUMNS: &str = "o.dead, o.due_at, d.count, d.last_at,
 const JOINS: &str = "LEFT JOIN idx.open o ON o.event = event.sequence
     LEFT JOIN idx.duplicates d ON d.event = event.sequence";
 
-const OWN_COLUMNS: usize = 23;
+const OWN_COLUMNS: usize = EVENT_WIDTH;
 
 pub(super) fn events(
     connection: &Connection,
@@ -43,7 +46,7 @@ pub(super) fn events(
         limit + 1,
     );
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(query.values), |row| record(row, identity))?;
+    let rows = statement.query_map(params_from_iter(query.values), |row| record(connection, row, identity))?;
     let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let next = (items.len() > limit).then(|| {
         items.truncate(limit);
@@ -57,8 +60,10 @@ pub(super) fn event(
     identity: &Identity,
     id: EventId,
 ) -> rusqlite::Result<Option<(EventRecord, Vec<AttemptRecord>)>> {
-    let sql = format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1");
-    let found = connection.prepare_cached(&sql)?.query_row([id.sequence()], |row| record(row, identity)).optional()?;
+    let sql =
+        format!("SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS} FROM event {JOINS} WHERE event.sequence = ?1 AND {SHOWN}");
+    let mut found = connection.prepare_cached(&sql)?;
+    let found = found.query_row([id.sequence()], |row| record(connection, row, identity)).optional()?;
     // The place may hold another journal's event: the whole id counts.
     let Some(found) = found.filter(|found| found.event.event_id == id) else { return Ok(None) };
     let mut statement = connection.prepare_cached(
@@ -82,15 +87,16 @@ pub(super) fn event(
     Ok(Some((found, attempts)))
 }
 
-fn record(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
+fn record(connection: &Connection, row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
     let stored = append::stored(row, identity.tag)?;
-    let dead: Option<bool> = row.get(OWN_COLUMNS)?;
-    let state = match (stored.deliver, dead) {
+    let state = match (stored.deliver, row.get::<_, Option<u8>>(OWN_COLUMNS)?) {
         (false, _) => DeliveryState::None,
         (true, None) => DeliveryState::Delivered,
-        (true, Some(false)) => DeliveryState::Pending,
-        (true, Some(true)) => DeliveryState::Dead,
+        (true, Some(WAITS)) => DeliveryState::Pending,
+        (true, Some(_)) => DeliveryState::Dead,
     };
+    let settled = matches!(state, DeliveryState::Delivered | DeliveryState::Dead);
+    let superseded = settled && superseded(connection, &stored, identity)?;
     let due_at = row.get::<_, Option<i64>>(OWN_COLUMNS + 1)?.and_then(|at| Timestamp::from_millisecond(at).ok());
     let last_duplicate_at = row.get::<_, Option<i64>>(OWN_COLUMNS + 3)?;
     Ok(EventRecord {
@@ -104,9 +110,14 @@ fn record(row: &Row<'_>, identity: &Identity) -> rusqlite::Result<EventRecord> {
         last_error: row.get(OWN_COLUMNS + 5)?,
         duplicates: row.get::<_, Option<u64>>(OWN_COLUMNS + 2)?.unwrap_or(0),
         last_duplicate_at: last_duplicate_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        note: stored.note,
+        superseded,
         event: stored.event,
     })
 }
+
+/// A dead letter that was deleted is not shown.
+const SHOWN: &str = "o.dead IS NOT 2";
 
 /// A filter as SQL, driven by whatever narrows most.
 struct Query {
@@ -158,7 +169,7 @@ impl Query {
         } else if matches!(filter.state, Some(DeliveryState::Pending | DeliveryState::Dead)) {
             from = "(SELECT event AS place FROM idx.open) p CROSS JOIN event ON event.sequence = p.place".into();
         }
-        Ok(Self { with, from, conditions: vec!["1".into()], values: Vec::new() })
+        Ok(Self { with, from, conditions: vec![SHOWN.into()], values: Vec::new() })
     }
 
     fn narrow(&mut self, connection: &Connection, filter: &EventFilter) -> rusqlite::Result<()> {
@@ -167,7 +178,7 @@ impl Query {
             self.conditions.push(format!("event.orgid IN ({})", orgs.join(", ")));
         }
         if let Some(event_type) = filter.event_type {
-            let code = crate::domain::EventType::ALL.iter().position(|each| *each == event_type);
+            let code = EventType::ALL.iter().position(|each| *each == event_type);
             self.conditions.push(format!("event.event_type = {}", code.unwrap_or(usize::MAX)));
         }
         if let Some(application) = &filter.application {
@@ -228,84 +239,4 @@ fn organisations(connection: &Connection) -> rusqlite::Result<Vec<OrgId>> {
     let mut statement = connection.prepare_cached("SELECT orgid FROM idx.organisation ORDER BY orgid")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     Ok(names.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
-pub(super) fn protections(
-    connection: &Connection,
-    identity: &Identity,
-    filter: &ProtectionFilter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> rusqlite::Result<Page<ProtectionRecord>> {
-    let mut conditions = vec![format!("p.event > {}", after.map_or(0, |cursor| cursor.0))];
-    if let Some(active) = filter.active {
-        let on = "p.started_at IS NOT NULL AND p.ended_at IS NULL";
-        conditions.push(if active { on.into() } else { format!("NOT ({on})") });
-    }
-    if let Some(orgs) = &filter.orgs {
-        let places: Vec<_> = (1..=orgs.len()).map(|place| format!("?{place}")).collect();
-        conditions.push(format!("p.orgid IN ({})", places.join(", ")));
-    }
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at FROM idx.protection p
-         JOIN event ON event.sequence = p.event WHERE {} ORDER BY p.event LIMIT {}",
-        conditions.join(" AND "),
-        limit + 1,
-    );
-    let orgs = filter.orgs.iter().flatten().map(OrgId::as_str);
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(orgs), |row| {
-        let stored = append::stored(row, identity.tag)?;
-        let span =
-            Span { started_at: microsecond(row.get(OWN_COLUMNS)?), ended_at: microsecond(row.get(OWN_COLUMNS + 1)?) };
-        let event = stored.event;
-        let record = ProtectionRecord {
-            org: event.orgid,
-            candidate: event.candidate_id,
-            application: event.job_application_id,
-            requisition: event.job_requisition_id,
-            span,
-        };
-        Ok((stored.sequence, record))
-    })?;
-    let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(sequence, _)| Cursor(*sequence));
-    Ok(Page { items: rows.into_iter().map(|(_, record)| record).collect(), next })
-}
-
-pub(super) fn stats(connection: &Connection, waiting: &[Waiting]) -> rusqlite::Result<Vec<OrganisationStats>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT orgid, accepted, delivered, dead, late, last_message_at, last_started_at
-         FROM idx.organisation ORDER BY orgid",
-    )?;
-    let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let rows = statement.query_map([], |row| {
-        let org = append::organisation(row, 0)?;
-        let waits = waiting.iter().find(|waiting| waiting.org == org);
-        Ok(OrganisationStats {
-            accepted: row.get(1)?,
-            delivered: row.get(2)?,
-            dead: row.get(3)?,
-            late: row.get(4)?,
-            last_message_at: at(row.get(5)?),
-            last_started_at: at(row.get(6)?),
-            pending: waits.map_or(0, |waits| waits.pending),
-            oldest_pending: waits.and_then(|waits| waits.oldest),
-            stages: stages(connection, &org)?,
-            org,
-        })
-    })?;
-    rows.collect()
-}
-
-fn stages(connection: &Connection, org: &OrgId) -> rusqlite::Result<Vec<StageSeen>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT stage, interview, count FROM idx.stage WHERE orgid = ?1 ORDER BY count DESC, stage LIMIT 100",
-    )?;
-    let rows = statement.query_map([org.as_str()], |row| {
-        Ok(StageSeen { stage: row.get(0)?, interview: row.get(1)?, count: row.get(2)? })
-    })?;
-    rows.collect()
 }

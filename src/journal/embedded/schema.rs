@@ -68,6 +68,9 @@ pub(super) enum Synchronous {
     Normal,
 }
 
+/// How long a connection waits for another one's lock.
+const BUSY: Duration = Duration::from_secs(5);
+
 /// Opens or makes a store file in WAL mode and brings its schema up to date.
 pub(super) fn open(path: &Path, synchronous: Synchronous, migrations: &[&str]) -> Result<Connection, OpenError> {
     create_private(path)?;
@@ -80,7 +83,7 @@ pub(super) fn open(path: &Path, synchronous: Synchronous, migrations: &[&str]) -
 /// Opens a store file that exists, for looking only.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite(path))?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(sqlite(path))?;
+    connection.busy_timeout(BUSY).map_err(sqlite(path))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -102,16 +105,27 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
+/// Empties the write-ahead log; `false` where readers hold on to it for longer than `within`.
+pub(super) fn truncate_log(connection: &Connection, within: Duration) -> rusqlite::Result<bool> {
+    connection.busy_timeout(within)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(BUSY)?;
+    Ok(!busy?)
+}
+
 fn configure(connection: &Connection, path: &Path, synchronous: Synchronous) -> Result<(), OpenError> {
     let level = match synchronous {
         Synchronous::Full => 2,
         Synchronous::Normal => 1,
     };
-    connection.busy_timeout(Duration::from_secs(5)).map_err(sqlite(path))?;
+    connection.busy_timeout(BUSY).map_err(sqlite(path))?;
     connection.set_prepared_statement_cache_capacity(64);
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(sqlite(path))?;
     expect(path, "journal_mode", "wal", mode)?;
-    connection.execute_batch(&format!("PRAGMA synchronous = {level}")).map_err(sqlite(path))?;
+    // What is deleted is overwritten, as erasure promises.
+    connection
+        .execute_batch(&format!("PRAGMA synchronous = {level}; PRAGMA secure_delete = ON"))
+        .map_err(sqlite(path))?;
     let found: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(sqlite(path))?;
     expect(path, "synchronous", &level.to_string(), found.to_string())
 }

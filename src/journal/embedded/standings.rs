@@ -32,6 +32,17 @@ impl<V: Copy> Generations<V> {
         self.young.get(&key).or_else(|| self.old.get(&key)).copied()
     }
 
+    fn learn(&mut self, key: Key, value: Option<V>) {
+        match value {
+            Some(value) => drop(self.young.insert(key, value)),
+            // What the index says of it until it follows leads to no event any more.
+            None => {
+                self.young.remove(&key);
+                self.old.remove(&key);
+            }
+        }
+    }
+
     fn turn(&mut self, last: u64, applied: u64) {
         if self.young.len() >= REMEMBERED && applied >= self.old_upto {
             self.old = std::mem::take(&mut self.young);
@@ -68,11 +79,11 @@ impl Standings {
     pub(super) fn merge(&mut self, learned: Learned, last: u64) {
         for (key, known) in learned.applications {
             self.seen.add(key);
-            self.applications.young.insert(key, known);
+            self.applications.learn(key, known);
         }
         for (key, event) in learned.messages {
             self.seen.add(key);
-            self.messages.young.insert(key, event);
+            self.messages.learn(key, event);
         }
         let applied = self.progress.applied();
         self.applications.turn(last, applied);

@@ -1,23 +1,20 @@
 //! One step of the index: many facts, collected, sorted and applied in key order, in one
 //! transaction. Sorting is what makes an index of random keys cheap.
 
+mod open;
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fact::{End, EventFact, Fact, SettledFact};
+pub(super) use self::open::{DEAD, WAITS};
+use self::open::{OpenRow, Step};
+use super::fact::{End, EventFact, Fact, RemovedFact, SettledFact, Since};
 use super::keys::halves;
 use crate::domain::protection::{Change, Span};
 use crate::domain::{EventType, OrgId};
 use crate::journal::batch::Key;
-
-/// What becomes of an open event.
-enum Step {
-    Opened { at: Timestamp },
-    Attempted { at: Timestamp },
-    Ended(End),
-}
 
 struct ProtectionStep {
     event: u64,
@@ -29,8 +26,8 @@ struct ProtectionStep {
 #[derive(Default)]
 struct Totals {
     accepted: u64,
-    delivered: u64,
-    dead: u64,
+    delivered: i64,
+    dead: i64,
     late: u64,
     last_message_at: Option<Timestamp>,
     last_started_at: Option<Timestamp>,
@@ -39,7 +36,7 @@ struct Totals {
 /// Facts, sorted by what they touch.
 #[derive(Default)]
 pub(super) struct Sweep {
-    heads: Vec<(Key, u64)>,
+    heads: Vec<(Key, u64, Since)>,
     messages: Vec<(Key, u64)>,
     candidates: Vec<(i64, u64)>,
     work: Vec<(u64, u64)>,
@@ -48,6 +45,7 @@ pub(super) struct Sweep {
     protections: BTreeMap<Key, Vec<ProtectionStep>>,
     organisations: HashMap<OrgId, Totals>,
     stages: HashMap<(OrgId, String, bool), u64>,
+    removed: Vec<RemovedFact>,
 }
 
 impl Sweep {
@@ -67,9 +65,26 @@ impl Sweep {
                     sweep.open.entry(*event).or_default().push(Step::Attempted { at: *at });
                 }
                 Fact::Settled(settled) => sweep.settled(settled),
+                Fact::Replayed { sequence, event, at, org, number, was_dead } => {
+                    sweep.work.push((*event, *sequence));
+                    let opened = Step::Opened { by: *sequence, at: *at, number: *number };
+                    sweep.open.entry(*event).or_default().push(opened);
+                    let totals = sweep.organisations.entry(org.clone()).or_default();
+                    *(if *was_dead { &mut totals.dead } else { &mut totals.delivered }) -= 1;
+                }
+                Fact::Discarded { sequence, event, org } => {
+                    sweep.work.push((*event, *sequence));
+                    sweep.open.entry(*event).or_default().push(Step::Discarded);
+                    sweep.organisations.entry(org.clone()).or_default().dead -= 1;
+                }
+                Fact::Removed(removed) => {
+                    sweep.open.entry(removed.event).or_default().push(Step::Removed);
+                    sweep.organisations.entry(removed.org.clone()).or_default().dead -= i64::from(removed.was_dead);
+                    sweep.removed.push((**removed).clone());
+                }
             }
         }
-        sweep.heads.sort_unstable();
+        sweep.heads.sort_unstable_by_key(|(key, sequence, _)| (*key, *sequence));
         sweep.messages.sort_unstable();
         sweep.candidates.sort_unstable();
         sweep.work.sort_unstable();
@@ -77,11 +92,15 @@ impl Sweep {
     }
 
     fn event(&mut self, event: &EventFact) {
-        self.heads.push((event.application, event.sequence));
+        self.heads.push((event.application, event.sequence, event.interview_since));
         self.candidates.push((event.candidate, event.sequence));
         self.messages.extend(event.message.map(|key| (key, event.sequence)));
         if event.deliver {
-            self.open.entry(event.sequence).or_default().push(Step::Opened { at: event.at });
+            self.open.entry(event.sequence).or_default().push(Step::Opened {
+                by: event.sequence,
+                at: event.at,
+                number: 0,
+            });
         }
         let totals = self.organisations.entry(event.org.clone()).or_default();
         totals.last_message_at = Some(event.at);
@@ -99,8 +118,8 @@ impl Sweep {
         self.work.push((settled.event, settled.sequence));
         self.open.entry(settled.event).or_default().push(Step::Ended(settled.end));
         let totals = self.organisations.entry(settled.org.clone()).or_default();
-        totals.delivered += u64::from(settled.end == End::Delivered);
-        totals.dead += u64::from(settled.end == End::Dead);
+        totals.delivered += i64::from(settled.end == End::Delivered);
+        totals.dead += i64::from(settled.end == End::Dead);
         totals.late += u64::from(settled.late);
         if let Some((application, change, at)) = settled.protection {
             let step = ProtectionStep { event: settled.event, org: settled.org.clone(), change, at };
@@ -115,20 +134,29 @@ impl Sweep {
         self.apply_open(&transaction)?;
         self.apply_counts(&transaction)?;
         self.apply_protections(&transaction)?;
+        self.apply_removed(&transaction)?;
         transaction.prepare_cached("UPDATE progress SET applied = ?1")?.execute([upto])?;
         transaction.commit()
     }
 
     fn apply_keys(&self, index: &Connection) -> rusqlite::Result<()> {
-        let mut head = index.prepare_cached("INSERT OR REPLACE INTO application VALUES (?1, ?2, ?3)")?;
-        for (place, (key, sequence)) in self.heads.iter().enumerate() {
-            // Sorted by key and then by sequence: only the last of equal keys counts.
-            if self.heads.get(place + 1).is_none_or(|(next, _)| next != key) {
-                let (k1, k2) = halves(*key);
-                head.execute(params![k1, k2, sequence])?;
+        let mut head = index.prepare_cached("INSERT OR REPLACE INTO application VALUES (?1, ?2, ?3, ?4)")?;
+        let mut only_head = index.prepare_cached("UPDATE application SET head = ?3 WHERE k1 = ?1 AND k2 = ?2")?;
+        // Sorted by key and then by sequence: only the last of equal keys counts.
+        for events in self.heads.chunk_by(|one, next| one.0 == next.0) {
+            let [.., (key, sequence, _)] = events else { continue };
+            let (k1, k2) = halves(*key);
+            let since = events.iter().rev().find(|(.., since)| *since != Since::Kept);
+            let known = match since {
+                Some((_, started, Since::Started)) => head.execute(params![k1, k2, sequence, Some(*started)])?,
+                Some(_) => head.execute(params![k1, k2, sequence, None::<u64>])?,
+                None => only_head.execute(params![k1, k2, sequence])?,
+            };
+            if known == 0 {
+                head.execute(params![k1, k2, sequence, None::<u64>])?;
             }
         }
-        let mut message = index.prepare_cached("INSERT OR IGNORE INTO message VALUES (?1, ?2, ?3)")?;
+        let mut message = index.prepare_cached("INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3)")?;
         for (key, sequence) in &self.messages {
             let (k1, k2) = halves(*key);
             message.execute(params![k1, k2, sequence])?;
@@ -146,8 +174,8 @@ impl Sweep {
 
     fn apply_open(&self, index: &Connection) -> rusqlite::Result<()> {
         for (event, steps) in &self.open {
-            let mut row =
-                if matches!(steps.first(), Some(Step::Opened { .. })) { None } else { OpenRow::read(index, *event)? };
+            let is_new = matches!(steps.first(), Some(Step::Opened { by, .. }) if by == event);
+            let mut row = if is_new { None } else { OpenRow::read(index, *event)? };
             let known = row.is_some();
             for step in steps {
                 row = OpenRow::after(row, step);
@@ -190,6 +218,32 @@ impl Sweep {
         Ok(())
     }
 
+    /// What was removed went last in its batch: nothing that follows speaks of it.
+    fn apply_removed(&self, index: &Connection) -> rusqlite::Result<()> {
+        let mut message = index.prepare_cached("DELETE FROM message WHERE k1 = ?1 AND k2 = ?2 AND event = ?3")?;
+        let mut candidate = index.prepare_cached("DELETE FROM candidate WHERE k = ?1 AND event = ?2")?;
+        let mut work = index.prepare_cached("DELETE FROM work WHERE event = ?1")?;
+        let mut duplicates = index.prepare_cached("DELETE FROM duplicates WHERE event = ?1")?;
+        let mut protection = index.prepare_cached("DELETE FROM protection WHERE k1 = ?1 AND k2 = ?2 AND event = ?3")?;
+        let mut application =
+            index.prepare_cached("DELETE FROM application WHERE k1 = ?1 AND k2 = ?2 AND head = ?3")?;
+        for removed in &self.removed {
+            let event = removed.event;
+            if let Some((k1, k2)) = removed.message.map(halves) {
+                message.execute(params![k1, k2, event])?;
+            }
+            candidate.execute(params![removed.candidate, event])?;
+            work.execute([event])?;
+            duplicates.execute([event])?;
+            let (k1, k2) = halves(removed.application);
+            protection.execute(params![k1, k2, event])?;
+            if removed.forget {
+                application.execute(params![k1, k2, event])?;
+            }
+        }
+        Ok(())
+    }
+
     fn apply_protections(&self, index: &Connection) -> rusqlite::Result<()> {
         let mut load = index.prepare_cached("SELECT started_at, ended_at FROM protection WHERE k1 = ?1 AND k2 = ?2")?;
         let mut store = index.prepare_cached("INSERT OR REPLACE INTO protection VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -212,44 +266,4 @@ impl Sweep {
 /// Reads microseconds since 1970; what no timestamp can hold is none.
 pub(super) fn microsecond(at: Option<i64>) -> Option<Timestamp> {
     at.and_then(|at| Timestamp::from_microsecond(at).ok())
-}
-
-/// A row of the table `open`.
-struct OpenRow {
-    dead: bool,
-    attempts: u32,
-    first_attempt_at: Option<i64>,
-    due_at: i64,
-}
-
-impl OpenRow {
-    fn read(index: &Connection, event: u64) -> rusqlite::Result<Option<Self>> {
-        let mut statement =
-            index.prepare_cached("SELECT dead, attempts, first_attempt_at, due_at FROM open WHERE event = ?1")?;
-        let row = statement.query_row([event], |row| {
-            Ok(Self { dead: row.get(0)?, attempts: row.get(1)?, first_attempt_at: row.get(2)?, due_at: row.get(3)? })
-        });
-        row.optional()
-    }
-
-    fn write(&self, index: &Connection, event: u64) -> rusqlite::Result<()> {
-        let mut statement = index.prepare_cached("INSERT OR REPLACE INTO open VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        statement.execute(params![event, self.dead, self.attempts, self.first_attempt_at, self.due_at]).map(drop)
-    }
-
-    fn after(row: Option<Self>, step: &Step) -> Option<Self> {
-        match (row, step) {
-            (_, Step::Opened { at }) => {
-                Some(Self { dead: false, attempts: 0, first_attempt_at: None, due_at: at.as_millisecond() })
-            }
-            (Some(row), Step::Attempted { at }) => {
-                let first_attempt_at = row.first_attempt_at.or(Some(at.as_millisecond()));
-                // Should this attempt never be settled, the next one is due at once.
-                Some(Self { attempts: row.attempts + 1, first_attempt_at, due_at: at.as_millisecond(), ..row })
-            }
-            (Some(row), Step::Ended(End::Retry { due_at })) => Some(Self { due_at: due_at.as_millisecond(), ..row }),
-            (Some(row), Step::Ended(End::Dead)) => Some(Self { dead: true, ..row }),
-            (_, Step::Ended(End::Delivered)) | (None, _) => None,
-        }
-    }
 }

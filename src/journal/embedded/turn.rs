@@ -7,12 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use super::amendment::Amended;
 use super::append::{self, Identity};
 use super::fact::Fact;
-use super::lanes::{Entry, LaneKey, Lanes, Pick};
+use super::gate::Change;
+use super::lanes::{Entry, LaneKey, Lanes, Pick, Strikes};
 use super::standings::Standings;
 use super::writer::{Command, LOOK};
-use crate::domain::{OrgId, Outcome, Source};
+use crate::domain::{EventType, OrgId, Outcome, Source};
 use crate::journal::batch::{Batch, Decided, EventRef, Keyed};
 use crate::journal::{
     Claimed, Claims, Fence, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Verdict,
@@ -24,6 +26,8 @@ pub(super) struct Effects {
     pub(super) pushed: Vec<(OrgId, LaneKey, Entry)>,
     pub(super) claimed: Vec<(Pick, u64, Duration)>,
     pub(super) settled: Vec<(Fence, Verdict)>,
+    /// Changes of gates, with their reasons.
+    pub(super) gated: Vec<(OrgId, Change, Option<String>)>,
     pub(super) facts: Vec<Fact>,
     pub(super) answers: Vec<Answer>,
     /// What was taken of whom, for the figures.
@@ -46,6 +50,8 @@ pub(super) enum Answer {
     Accepted(Promise<Receipt>, Result<Receipt, Unavailable>),
     Claimed(Promise<Claims>, Claims),
     Settled(Promise<Settled>, Settled),
+    Amended(Promise<Amended>, Amended),
+    Turned(Promise<()>),
 }
 
 impl Answer {
@@ -57,6 +63,8 @@ impl Answer {
             Self::Accepted(promise, result) => promise.keep(or(failure, result)),
             Self::Claimed(promise, claims) => promise.keep(or(failure, Ok(claims))),
             Self::Settled(promise, settled) => promise.keep(or(failure, Ok(settled))),
+            Self::Amended(promise, amended) => promise.keep(or(failure, Ok(amended))),
+            Self::Turned(promise) => promise.keep(or(failure, Ok(()))),
         }
     }
 }
@@ -95,11 +103,20 @@ impl Turn<'_> {
                 self.effects.answers.push(Answer::Settled(promise, settled));
                 failed
             }
-            Command::Close => Ok(()),
+            Command::Amend(amendment, promise) => {
+                let (amended, failed) = split(self.amend(*amendment), Amended::default());
+                self.effects.answers.push(Answer::Amended(promise, amended));
+                failed
+            }
+            Command::Turn(amendment, promise) => {
+                self.effects.answers.push(Answer::Turned(promise));
+                self.amend(*amendment).map(drop)
+            }
+            Command::Truncate(_) | Command::Close => Ok(()),
         }
     }
 
-    fn sequence(&mut self) -> u64 {
+    pub(super) fn sequence(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
@@ -131,7 +148,16 @@ impl Turn<'_> {
         append::event(self.journal, sequence, at, &message, &new)?;
         self.batch.learn(&message, &new, sequence);
         if new.deliver {
-            let entry = Entry { sequence, received_at: at, attempts: 0, first_attempt: None };
+            let entry = Entry {
+                sequence,
+                opened: sequence,
+                since: at,
+                attempts: 0,
+                first_attempt: None,
+                is_start: new.event_type == EventType::InterviewStarted,
+                replay: None,
+                strikes: Strikes::default(),
+            };
             let lane = (message.application, LaneKind::Delivery);
             self.effects.pushed.push((message.incoming.org.clone(), lane, entry));
         }
@@ -169,11 +195,15 @@ impl Turn<'_> {
             append::attempt(self.journal, attempt, at, pick.entry.sequence, pick.lane.1)?;
             let event = pick.entry.sequence;
             self.effects.facts.push(Fact::Attempt { sequence: attempt, event, at });
+            let number = pick.entry.replay.unwrap_or(0);
+            let suffix = if number == 0 { String::new() } else { format!(".{number}") };
             claims.claimed.push(Claimed {
-                idempotency_key: stored.event.event_id.to_string(),
+                idempotency_key: format!("{}{suffix}", stored.event.event_id),
                 fence: Fence { event, attempt },
                 attempt: pick.entry.attempts + 1,
-                since_first: pick.entry.first_attempt.map_or(Duration::ZERO, |first| since(at, first)),
+                since_first: self.since_first(&pick, at),
+                replayed: pick.entry.replay.is_some(),
+                strike: self.lanes.strike(&pick.org, &pick.entry),
                 age: since(at, stored.event.received_at),
                 trace: stored.trace,
                 event: stored.event,
@@ -183,6 +213,13 @@ impl Turn<'_> {
         }
         claims.next_due = self.lanes.next_due(quota, self.now);
         Ok(claims)
+    }
+
+    /// How long its first attempt is ago, pauses not counted.
+    fn since_first(&self, pick: &Pick, at: Timestamp) -> Duration {
+        let Some(first) = pick.entry.first_attempt else { return Duration::ZERO };
+        let paused = self.lanes.gate(&pick.org).map_or(Duration::ZERO, |gate| gate.paused_between(first, at));
+        since(at, first).saturating_sub(paused)
     }
 
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
@@ -202,11 +239,31 @@ impl Turn<'_> {
         };
         let sequence = self.sequence();
         append::settlement(self.journal, sequence, at, settlement)?;
+        self.turn_gate(&org, settlement)?;
         self.effects.facts.push(Fact::of_settlement(sequence, at, settlement, org, lane.0, event_time));
         self.effects.settled.push((settlement.fence, settlement.verdict));
         // Its next event may be claimed only once this is committed.
         self.effects.taken.insert(lane);
         Ok(Settled::Applied)
+    }
+}
+
+impl Turn<'_> {
+    /// Records what a settlement does to the gate of its organisation.
+    fn turn_gate(&mut self, org: &OrgId, settlement: &Settlement) -> rusqlite::Result<()> {
+        let in_batch = self.effects.gated.iter().rev().find(|(gated, ..)| gated == org).map(|(_, change, _)| change);
+        let probing = match in_batch {
+            Some(Change::SetUpWrong { .. }) => true,
+            Some(Change::SetUpMended | Change::Resumed) => false,
+            _ => self.lanes.gate(org).is_some_and(super::gate::Gate::is_probing),
+        };
+        let change = match settlement.verdict {
+            Verdict::Paused { probe_after } if !probing => Change::SetUpWrong { probe_every: probe_after },
+            Verdict::Delivered if probing => Change::SetUpMended,
+            Verdict::Retry { after, hold_organisation: true } => Change::Held { wait: after },
+            _ => return Ok(()),
+        };
+        self.gate(org.clone(), change, settlement.answered.error.as_deref())
     }
 }
 

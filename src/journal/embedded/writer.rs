@@ -14,15 +14,18 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::amendment::{Amended, Amendment, TRUNCATE_WITHIN};
 use super::append::{self, Identity};
 use super::follow::Progress;
 use super::lanes::Lanes;
+use super::log::{self, Log};
 use super::schema;
 use super::standings::Standings;
 use super::turn::{Effects, Turn};
 use crate::clock::Clock;
+use crate::domain::Outcome;
 use crate::journal::batch::{Batch, Keyed};
-use crate::journal::{Claims, Health, Observer, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Waiting};
+use crate::journal::{Claims, Health, Observer, Promise, Pulse, Quota, Receipt, Settled, Settlement, Unavailable};
 
 /// How many requests may share a commit.
 const BATCH: usize = 1024;
@@ -30,12 +33,35 @@ const BATCH: usize = 1024;
 /// How often the free space is looked at, and a store that failed is tried.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 
+/// How long the log may become, in pages: what SQLite takes as well.
+pub(super) const LOG_PAGES: u32 = 1_000;
+
 /// What the writer is asked for.
 pub(super) enum Command {
     Accept(Box<Keyed>, Promise<Receipt>),
     Claim(Quota, Duration, Promise<Claims>),
     Settle(Box<Settlement>, Promise<Settled>),
+    Amend(Box<Amendment>, Promise<Amended>),
+    Turn(Box<Amendment>, Promise<()>),
+    /// Empties the write-ahead log; whether that could be done.
+    Truncate(Promise<bool>),
     Close,
+}
+
+impl Command {
+    /// Answers that it cannot be done.
+    pub(super) fn refuse(self, failure: &Unavailable) {
+        let failure = failure.clone();
+        match self {
+            Self::Accept(_, promise) => promise.keep(Err(failure)),
+            Self::Claim(.., promise) => promise.keep(Err(failure)),
+            Self::Settle(_, promise) => promise.keep(Err(failure)),
+            Self::Amend(_, promise) => promise.keep(Err(failure)),
+            Self::Turn(_, promise) => promise.keep(Err(failure)),
+            Self::Truncate(promise) => promise.keep(Err(failure)),
+            Self::Close => {}
+        }
+    }
 }
 
 /// What the writer shows to other threads.
@@ -43,7 +69,7 @@ pub(super) struct Shown {
     pub(super) health: Mutex<Health>,
     /// Set by whoever asks for the health, so that the next answer is from a new look.
     pub(super) asked: AtomicBool,
-    pub(super) waiting: Mutex<Vec<Waiting>>,
+    pub(super) pulse: Mutex<Vec<Pulse>>,
     pub(super) wake: watch::Sender<u64>,
 }
 
@@ -64,6 +90,7 @@ impl Default for Options {
 
 pub(super) struct Writer {
     pub(super) journal: Connection,
+    pub(super) log: Log,
     pub(super) identity: Identity,
     pub(super) standings: Standings,
     pub(super) lanes: Lanes,
@@ -93,17 +120,31 @@ impl Writer {
             let closing = batch.iter().position(|command| matches!(command, Command::Close));
             // What stands behind the request to close is dropped, which tells its callers.
             batch.truncate(closing.unwrap_or(batch.len()));
+            let truncate: Vec<_> = batch.extract_if(.., |command| matches!(command, Command::Truncate(_))).collect();
             if !batch.is_empty() {
                 self.turn(batch);
             }
+            truncate.into_iter().for_each(|command| self.truncate(command));
             if closing.is_some() {
                 // The file alone is then the whole journal, for whoever copies it.
                 if let Err(error) = schema::checkpoint(&self.journal) {
+                    self.failed(&error);
                     tracing::warn!(%error, "the journal's write-ahead log stays beside it");
                 }
                 return;
             }
+            // Whoever was answered has not waited for it: the log alone is enough for a promise.
+            if let Err(error) = self.log.empty_if_long(&self.journal) {
+                self.failed(&error);
+            }
         }
+    }
+
+    /// What was overwritten in the file is still in its log until that is emptied.
+    fn truncate(&self, command: Command) {
+        let Command::Truncate(promise) = command else { return };
+        let done = schema::truncate_log(&self.journal, TRUNCATE_WITHIN);
+        promise.keep(done.map_err(|error| self.failed(&error)));
     }
 
     /// Looks at the disk once in a while, and tries a store that failed.
@@ -147,9 +188,7 @@ impl Writer {
 
     /// After an error of fsync nobody knows what is on the disk: the process ends rather than guess.
     fn failed(&self, error: &rusqlite::Error) -> Unavailable {
-        if let rusqlite::Error::SqliteFailure(code, _) = error
-            && matches!(code.extended_code, rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
-        {
+        if log::is_unsynced(error) {
             tracing::error!(%error, "the journal cannot be synced to the disk; ending, since nothing can be promised");
             std::process::exit(1);
         }
@@ -174,7 +213,7 @@ impl Writer {
                 self.failing = true;
                 self.show(Health::NotReady(failure.clone()));
                 effects.answers.into_iter().for_each(|answer| answer.give(Some(&failure)));
-                commands.for_each(|command| refuse(command, &failure));
+                commands.for_each(|command| command.refuse(&failure));
             }
         }
     }
@@ -215,7 +254,7 @@ impl Writer {
         self.failing &= last == self.last;
         self.last = last;
         self.progress.push(&mut effects.facts, last);
-        let woken = !effects.pushed.is_empty() || !effects.settled.is_empty();
+        let woken = !effects.pushed.is_empty() || !effects.settled.is_empty() || !effects.gated.is_empty();
         for (org, lane, entry) in effects.pushed {
             self.lanes.push(&org, lane, entry, now);
         }
@@ -225,7 +264,13 @@ impl Writer {
         for (fence, verdict) in effects.settled {
             self.lanes.settled(fence, verdict, now);
         }
-        self.show_waiting();
+        for (org, change, reason) in &effects.gated {
+            self.lanes.gated(org, change, reason.as_deref(), at, now, Duration::ZERO);
+        }
+        for (org, ..) in effects.taken_of.iter().filter(|(.., outcome, _)| *outcome != Outcome::DryRun) {
+            self.lanes.heard(org, at);
+        }
+        self.show_pulse();
         for (org, source, outcome, count) in &effects.taken_of {
             self.options.observer.taken(org, *source, *outcome, *count);
         }
@@ -238,27 +283,18 @@ impl Writer {
         }
     }
 
-    pub(super) fn show_waiting(&mut self) {
+    pub(super) fn show_pulse(&mut self) {
         let changed = self.lanes.take_changed();
         if changed.is_empty() {
             return;
         }
-        let mut shown = self.shown.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for waiting in changed {
-            match shown.iter_mut().find(|shown| shown.org == waiting.org) {
-                Some(shown) => *shown = waiting,
-                None => shown.push(waiting),
+        let mut shown = self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for pulse in changed {
+            match shown.iter_mut().find(|shown| shown.org == pulse.org) {
+                Some(shown) => *shown = pulse,
+                None => shown.push(pulse),
             }
         }
-    }
-}
-
-fn refuse(command: Command, failure: &Unavailable) {
-    match command {
-        Command::Accept(_, promise) => promise.keep(Err(failure.clone())),
-        Command::Claim(.., promise) => promise.keep(Err(failure.clone())),
-        Command::Settle(_, promise) => promise.keep(Err(failure.clone())),
-        Command::Close => {}
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use imper_bridge::journal::{DeliveryState, Verdict};
 
+/// How long to wait before each probe.
+pub(super) const PROBE: Duration = Duration::from_secs(30);
+
 type Key = (&'static str, &'static str);
 
 /// When something is due: not before the first, certainly at the second.
@@ -24,7 +27,14 @@ struct Lane {
 pub(super) struct Lanes {
     lanes: HashMap<Key, Lane>,
     held: HashMap<&'static str, Due>,
-    attempts: HashMap<usize, u32>,
+    /// Organisations that an operator paused.
+    paused: HashSet<&'static str>,
+    /// Organisations whose set-up counts as wrong, and when the next probe is due.
+    probing: HashMap<&'static str, Due>,
+    /// The longest that a relay ever asked its organisation to wait.
+    longest_hold: HashMap<&'static str, Duration>,
+    /// In all, and since the event was last opened.
+    attempts: HashMap<usize, (u32, u32)>,
     delivered: HashSet<usize>,
     dead: HashSet<usize>,
     jumped: bool,
@@ -39,9 +49,46 @@ impl Lanes {
         lane.waiting.push_back(event);
     }
 
+    /// A settled event is delivered anew.
+    pub(super) fn replay(&mut self, key: Key, event: usize, now: Duration) {
+        self.delivered.remove(&event);
+        self.dead.remove(&event);
+        self.attempts.entry(event).or_default().1 = 0;
+        self.push(key, event, now);
+    }
+
+    pub(super) fn pause(&mut self, org: &'static str) {
+        self.paused.insert(org);
+    }
+
+    pub(super) fn resume(&mut self, org: &'static str) {
+        self.paused.remove(org);
+        self.probing.remove(org);
+    }
+
+    /// Every set-up was looked at.
+    pub(super) fn set_up_read(&mut self) {
+        self.probing.clear();
+    }
+
+    /// Of which organisations a claim must find one event, whichever.
+    pub(super) fn certainly_probed(&self, now: Duration) -> Vec<&'static str> {
+        let free =
+            |org: &&'static str| !self.paused.contains(org) && self.held.get(org).is_none_or(|held| held.1 <= now);
+        let due = |org: &&'static str| {
+            let own = self.lanes.iter().filter(|((of, _), lane)| of == org && !lane.waiting.is_empty());
+            own.map(|(_, lane)| lane.due.1).any(|due| due <= now)
+        };
+        let probing = self.probing.iter().filter(|(_, next)| next.1 <= now).map(|(org, _)| *org);
+        probing.filter(|org| free(org) && due(org)).collect()
+    }
+
     /// The events that a claim must find.
     pub(super) fn certainly_due(&self, now: Duration) -> Vec<usize> {
-        let held = |org| self.held.get(org).is_some_and(|(_, until)| *until > now);
+        let held = |org| {
+            let stands = self.paused.contains(org) || self.probing.contains_key(org);
+            stands || self.held.get(org).is_some_and(|(_, until)| *until > now)
+        };
         let due = self.lanes.iter().filter(|((org, _), lane)| lane.due.1 <= now && !held(*org));
         due.filter_map(|(_, lane)| lane.waiting.front().copied()).collect()
     }
@@ -50,19 +97,34 @@ impl Lanes {
     pub(super) fn claim(&mut self, key: Key, event: usize, now: Duration, until: Duration, claim: usize) -> u32 {
         let held = self.held.get(key.0).is_some_and(|(from, _)| *from > now);
         assert!(!held, "{key:?} was claimed while its organisation waits");
+        assert!(!self.paused.contains(key.0), "{key:?} was claimed while an operator paused its organisation");
+        if let Some(next) = self.probing.get_mut(key.0) {
+            assert!(next.0 <= now, "{key:?}: one probe at a time, each in its time");
+            *next = (until, until);
+        }
         let lane = self.lanes.get_mut(&key).expect("a lane");
         assert_eq!(lane.waiting.front(), Some(&event), "{key:?}: only the oldest unsettled event is claimed");
         assert!(lane.due.0 <= now, "{key:?} was claimed before it was due");
         (lane.due, lane.claim, lane.retry) = ((until, until), Some(claim), None);
         let attempts = self.attempts.entry(event).or_default();
-        *attempts += 1;
-        *attempts
+        *attempts = (attempts.0 + 1, attempts.1 + 1);
+        attempts.1
     }
 
     /// Whether the settlement counts, and if so, does what it says.
     pub(super) fn settle(&mut self, key: Key, claim: usize, verdict: Verdict, now: Duration) -> bool {
         let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.claim == Some(claim)) else { return false };
         lane.claim = None;
+        match (verdict, self.probing.get_mut(key.0)) {
+            (Verdict::Delivered, _) => drop(self.probing.remove(key.0)),
+            (_, Some(next)) => *next = (now + PROBE, now + PROBE),
+            (Verdict::Paused { .. }, None) => drop(self.probing.insert(key.0, (now + PROBE, now + PROBE))),
+            _ => {}
+        }
+        if let Verdict::Paused { .. } = verdict {
+            lane.due = (now, now);
+            return true;
+        }
         let Verdict::Retry { after, hold_organisation } = verdict else {
             let event = lane.waiting.pop_front().expect("a claimed head");
             let done = if verdict == Verdict::Dead { &mut self.dead } else { &mut self.delivered };
@@ -75,6 +137,8 @@ impl Lanes {
         if hold_organisation {
             let held = self.held.entry(key.0).or_default();
             *held = (held.0.max(due), held.1.max(due));
+            let longest = self.longest_hold.entry(key.0).or_default();
+            *longest = after.max(*longest);
         }
         true
     }
@@ -94,14 +158,18 @@ impl Lanes {
                 Some(_) => (lane.due.0.max(now), lane.due.1.max(now)),
             };
         }
-        // Whether an organisation still waits for its relay then is not promised.
-        for held in self.held.values_mut() {
-            held.0 = now;
+        // When a probe was tried last is not recorded, but when the set-up was found wrong is.
+        for next in self.probing.values_mut() {
+            *next = (now, next.1.max(now + PROBE));
+        }
+        // What a relay asked for holds across a restart, as far as the wall clock can tell.
+        for (org, held) in self.held.iter_mut().filter(|_| self.jumped) {
+            *held = (now, now + self.longest_hold[org]);
         }
     }
 
     pub(super) fn attempts(&self, event: usize) -> u32 {
-        self.attempts.get(&event).copied().unwrap_or(0)
+        self.attempts.get(&event).map_or(0, |attempts| attempts.0)
     }
 
     pub(super) fn state(&self, event: usize) -> DeliveryState {

@@ -1,0 +1,93 @@
+//! Why somebody is not let in, and what they are told of it.
+
+use std::borrow::Cow;
+
+use crate::refusal::{Code, Refusal};
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denied {
+    /// There is no `Authorization` header.
+    #[error("there are no credentials")]
+    Missing,
+    /// There is one that cannot be read, or more than one.
+    #[error("the Authorization header is malformed")]
+    Malformed,
+    /// It is of a scheme that is not taken here.
+    #[error("the scheme of the Authorization header is not taken here")]
+    OtherScheme,
+    /// The credentials are wrong. Which part of them is not said.
+    #[error("the credentials are wrong")]
+    Wrong,
+    /// A client certificate is expected, and the connection has shown none.
+    #[error("there is no client certificate")]
+    NoCertificate,
+    /// It has shown one that an authority vouches for, but not the expected one.
+    #[error("the client certificate is another one than is expected")]
+    OtherCertificate,
+    /// There is no UsernameToken in the message either.
+    #[error("there is no UsernameToken")]
+    NoToken,
+    /// There is one that cannot be checked, and what it lacks.
+    #[error("the UsernameToken cannot be checked: {0}")]
+    Unusable(&'static str),
+    /// The token is right and too old.
+    #[error("the UsernameToken is {seconds} s old")]
+    Old {
+        /// Its age.
+        seconds: i64,
+    },
+    /// The token is right and from the future.
+    #[error("the UsernameToken is {seconds} s ahead")]
+    Ahead {
+        /// How far the sender's clock is ahead.
+        seconds: i64,
+    },
+    /// The token is right and its nonce was taken before.
+    #[error("the UsernameToken was used before")]
+    Repeated,
+}
+
+impl Denied {
+    /// Whether somebody tried something, which is what counts as a failed sign-in. A certificate
+    /// cannot be guessed.
+    pub fn is_attempt(self) -> bool {
+        matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong | Self::Unusable(_))
+    }
+
+    /// The refusal for the sender of a head.
+    pub fn refusal(self) -> Refusal {
+        Refusal::new(Code::Unauthorized, self.sentence())
+    }
+
+    /// The refusal for the sender of a message, which has WS-Security's own fault code.
+    pub fn token_refusal(self) -> Refusal {
+        Refusal::failed_authentication(self.sentence())
+    }
+
+    fn sentence(self) -> Cow<'static, str> {
+        match self {
+            Self::Missing => "Credentials are required: send an Authorization header.".into(),
+            Self::Malformed => "The Authorization header cannot be read.".into(),
+            Self::OtherScheme => {
+                "The scheme of the Authorization header is not taken here; see WWW-Authenticate.".into()
+            }
+            Self::Wrong => "The credentials are wrong.".into(),
+            Self::NoCertificate => "A client certificate is required: show it in the TLS handshake.".into(),
+            Self::OtherCertificate => "The client certificate is not the one that is expected here.".into(),
+            Self::NoToken => {
+                "Credentials are required: send an envelope whose Security header holds a wsse:UsernameToken.".into()
+            }
+            Self::Unusable(why) => format!("The UsernameToken cannot be checked: {why}.").into(),
+            Self::Old { seconds } => format!(
+                "The UsernameToken was created {seconds} s ago, which is too long: make a new one for each message, and compare the clocks."
+            )
+            .into(),
+            Self::Ahead { seconds } => {
+                format!("The UsernameToken's Created is {seconds} s ahead of the clock here: correct the sender's clock.")
+                    .into()
+            }
+            Self::Repeated => "The UsernameToken's Nonce was taken before: make a new one for each message.".into(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The admin API from the terminal, found through the configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Client, Method};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use crate::app;
+use crate::config::{AdminToken, Environment, Settings};
+use crate::delivery::relay;
+
+/// How long the bridge may take to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where the running bridge is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The bridge's configuration, which says where its admin listener is and what opens it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the admin listener is reached, if not where the configuration says
+    #[arg(long, value_name = "URL")]
+    admin: Option<Url>,
+}
+
+/// A bridge that runs, seen through its admin API.
+pub(super) struct Api {
+    client: Client,
+    base: Url,
+    token: SecretString,
+}
+
+impl Api {
+    /// Finds the bridge.
+    ///
+    /// # Errors
+    /// When the configuration is not usable, or names no token and none was made yet.
+    pub(super) fn of(place: &Place) -> anyhow::Result<Self> {
+        let settings = Settings::load(place.config.as_deref(), &Environment::of_process())
+            .map_err(|faults| anyhow::anyhow!("{faults}"))?
+            .settings;
+        let token = AdminToken::load(&settings.admin, &settings.store)
+            .context("the admin token is made when the bridge starts for the first time")?;
+        let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
+        Ok(Self { client: relay::client(None, None)?, base, token: token.token })
+    }
+
+    /// Calls a path under `/api/v1`, given in its segments.
+    ///
+    /// # Errors
+    /// When the bridge cannot be reached, or what it says is wrong.
+    pub(super) async fn call(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("{} is no base of a path", self.base))?
+            .extend(["api", "v1"].iter().chain(path));
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.client.request(method, url).bearer_auth(self.token.expose_secret()).timeout(PATIENCE);
+        let answer =
+            request.send().await.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        let body = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
+        if !status.is_success() {
+            bail!("{}", body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned));
+        }
+        Ok(body)
+    }
+}

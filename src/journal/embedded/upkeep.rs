@@ -1,0 +1,223 @@
+//! Upkeep on a thread of its own: what is to change is looked up here, one request after the
+//! other, and asked of the writer in small steps, between which messages are taken.
+//!
+//! Only upkeep opens again what was settled, and upkeep is one thread: what it reads of settled
+//! events still holds when the writer comes to it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::amend::{self, Reopened};
+use super::amendment::{Amended, Amendment, Removal};
+use super::append::Identity;
+use super::follow::Progress;
+use super::read;
+use super::removal::Remover;
+use super::writer::Command;
+use crate::clock::Clock;
+use crate::domain::{CandidateId, EventId, OrgId};
+use crate::journal::{
+    Actor, DeliveryState, Discarded, Erasure, EventRecord, Replay, Replayed, Ticket, Unavailable, Which,
+};
+
+/// How many events one step changes.
+pub(super) const STEP: usize = 500;
+
+/// How often the writer is asked to empty its log before a receipt says so.
+const TRUNCATIONS: usize = 50;
+
+pub(super) type Job = Box<dyn FnOnce(&Keeper) + Send>;
+
+/// What upkeep works with.
+pub(super) struct Keeper {
+    pub(super) connection: Connection,
+    pub(super) identity: Identity,
+    pub(super) progress: Arc<Progress>,
+    pub(super) commands: SyncSender<Command>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Does jobs until nobody can ask for more.
+pub(super) fn run(keeper: &Keeper, jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        job(keeper);
+    }
+}
+
+pub(super) fn failing(error: rusqlite::Error) -> Unavailable {
+    Unavailable::Failing(error.to_string())
+}
+
+impl Keeper {
+    pub(super) fn amend(&self, amendment: Amendment) -> Result<Amended, Unavailable> {
+        let (promise, ticket) = Ticket::new();
+        let sent = self.commands.send(Command::Amend(Box::new(amendment), promise));
+        sent.map_err(|_| Unavailable::Stopped)?;
+        ticket.wait()
+    }
+
+    pub(super) fn replay(&self, replay: Replay) -> Result<Replayed, Unavailable> {
+        self.progress.catch_up()?;
+        let mut found = Found::default();
+        match replay.which {
+            Which::One(id) => {
+                let record = read::event(&self.connection, &self.identity, id).map_err(failing)?;
+                record.iter().try_for_each(|(record, _)| self.look(record, replay.force, &mut found))?;
+            }
+            Which::All(mut filter) => {
+                filter.state.get_or_insert(DeliveryState::Dead);
+                let mut before = None;
+                loop {
+                    let page = read::events(&self.connection, &self.identity, &filter, before, STEP);
+                    let page = page.map_err(failing)?;
+                    page.items.iter().try_for_each(|record| self.look(record, replay.force, &mut found))?;
+                    before = page.next;
+                    if before.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        let Found { mut reopened, mut replayed } = found;
+        replayed.replayed = reopened.len() as u64;
+        if !replay.dry_run {
+            // They were found newest first and are opened in the order of acceptance.
+            reopened.reverse();
+            for step in reopened.chunks(STEP) {
+                self.amend(Amendment::Replay { events: step.to_vec(), actor: replay.actor.clone() })?;
+            }
+        }
+        Ok(replayed)
+    }
+
+    fn look(&self, record: &EventRecord, force: bool, found: &mut Found) -> Result<(), Unavailable> {
+        let was_dead = match record.state {
+            DeliveryState::Dead => true,
+            DeliveryState::Delivered => false,
+            DeliveryState::None | DeliveryState::Pending => {
+                found.replayed.unsettled += 1;
+                return Ok(());
+            }
+        };
+        if record.superseded && !force {
+            found.replayed.superseded += 1;
+            return Ok(());
+        }
+        let event = &record.event;
+        let sequence = event.event_id.sequence();
+        let before = amend::replay_number(&self.connection, sequence).map_err(failing)?;
+        found.reopened.push(Reopened {
+            event: sequence,
+            org: event.orgid.clone(),
+            application: self.identity.keys.application(&event.orgid, event.job_application_id.as_str()),
+            number: before + u32::from(!was_dead),
+            was_dead,
+        });
+        Ok(())
+    }
+
+    pub(super) fn discard(&self, id: EventId, actor: Actor) -> Result<Discarded, Unavailable> {
+        self.progress.catch_up()?;
+        match read::event(&self.connection, &self.identity, id).map_err(failing)? {
+            None => Ok(Discarded::Unknown),
+            Some((record, _)) if record.state != DeliveryState::Dead => Ok(Discarded::NotDead),
+            Some((record, _)) => {
+                self.amend(Amendment::Discard { event: id.sequence(), org: record.event.orgid, actor })?;
+                Ok(Discarded::Done)
+            }
+        }
+    }
+
+    pub(super) fn erase(&self, org: &OrgId, candidate: &CandidateId, actor: Actor) -> Result<Erasure, Unavailable> {
+        let asked = Amendment::Erasure { org: org.clone(), candidate: candidate.clone(), actor };
+        let number = self.amend(asked)?.sequence;
+        if self.finish_erasure(number, org, candidate)? {
+            self.truncate()?;
+        }
+        let erasures = amend::erasures(&self.connection, usize::MAX >> 1).map_err(failing)?;
+        erasures.into_iter().find(|erasure| erasure.number == number).ok_or(Unavailable::Stopped)
+    }
+
+    /// Does the erasures that can be done now.
+    pub(super) fn finish_erasures(&self) -> Result<u64, Unavailable> {
+        let mut done = 0;
+        for (erasure, candidate) in amend::waiting_erasures(&self.connection).map_err(failing)? {
+            done += u64::from(self.finish_erasure(erasure.number, &erasure.org, &candidate)?);
+        }
+        if done > 0 {
+            self.truncate()?;
+        }
+        Ok(done)
+    }
+
+    /// Whether nothing held the erasure up and it is done.
+    fn finish_erasure(&self, number: u64, org: &OrgId, candidate: &CandidateId) -> Result<bool, Unavailable> {
+        self.progress.catch_up()?;
+        let remover = Remover::new(&self.connection, &self.identity);
+        let Some(mut events) = remover.of_candidate(org, candidate).map_err(failing)? else { return Ok(false) };
+        while events.len() > STEP {
+            let rest = events.split_off(STEP);
+            let wanted = events.len() as u64;
+            let removed = self.amend(Amendment::Remove(Removal { events, ..Removal::default() }))?.events;
+            if removed < wanted {
+                return Ok(false);
+            }
+            events = rest;
+        }
+        let wanted = events.len() as u64;
+        let removal = Removal { events, erasure: Some(number), ..Removal::default() };
+        let removed = self.amend(Amendment::Remove(removal))?.events;
+        self.progress.catch_up()?;
+        Ok(removed == wanted)
+    }
+
+    /// Makes the writer empty its log, where what was removed may still stand.
+    fn truncate(&self) -> Result<(), Unavailable> {
+        for _ in 0..TRUNCATIONS {
+            let (promise, ticket) = Ticket::new();
+            self.commands.send(Command::Truncate(promise)).map_err(|_| Unavailable::Stopped)?;
+            if ticket.wait()? {
+                return Ok(());
+            }
+        }
+        Err(Unavailable::Failing("what was erased still stands in the write-ahead log, which readers hold".into()))
+    }
+
+    pub(super) fn purge(&self, older_than: Duration) -> Result<u64, Unavailable> {
+        self.progress.catch_up()?;
+        let before = self.clock.now() - older_than;
+        let remover = Remover::new(&self.connection, &self.identity);
+        let (mut after, mut kept, mut removed) = (0, HashSet::new(), 0);
+        while let Some((last, events)) = remover.old(after, before, &mut kept).map_err(failing)? {
+            if !events.is_empty() {
+                removed += self.amend(Amendment::Remove(Removal { events, ..Removal::default() }))?.events;
+            }
+            after = last;
+        }
+        self.purge_strays(&remover, before)?;
+        Ok(removed)
+    }
+
+    fn purge_strays(&self, remover: &Remover<'_>, before: Timestamp) -> Result<(), Unavailable> {
+        let mut after = 0;
+        while let Some((last, stray)) = remover.stray_duplicates(after, before).map_err(failing)? {
+            if !stray.is_empty() {
+                self.amend(Amendment::Remove(Removal { stray, ..Removal::default() }))?;
+            }
+            after = last;
+        }
+        let holds_before = Some(before);
+        self.amend(Amendment::Remove(Removal { holds_before, ..Removal::default() })).map(drop)
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    reopened: Vec<Reopened>,
+    replayed: Replayed,
+}

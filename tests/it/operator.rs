@@ -1,0 +1,343 @@
+//! What an operator sees and does, at the real binary.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, command, element};
+use crate::relay::Relay;
+
+const TOKENS: &str = "[[admin.tokens]]\nname = \"looks\"\ntoken = \"viewer-token\"\nrole = \"viewer\"\n\
+    [[admin.tokens]]\nname = \"acts\"\ntoken = \"acme-token\"\nrole = \"operator\"\norgs = [\"acme\"]\n";
+
+/// An organisation `acme` with this relay, which is tried again at once, and one `other` in-process.
+fn sections(relay: &Relay) -> String {
+    format!(
+        "{TOKENS}[org.acme]\nauth.none = true\n[org.acme.relay]\nurl = \"{}/acme\"\napi_key = \"k\"\n\
+         [org.other]\nauth.none = true\nhandler = \"in_process\"\n\
+         [delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.01\nprobe_seconds = 0.05\n",
+        relay.url()
+    )
+}
+
+impl Bridge {
+    async fn act(&self, method: Method, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}/api/v1/{path}", self.admin);
+        let client = imper_bridge::delivery::relay::client(None, None).unwrap();
+        let request = client.request(method, url).bearer_auth(token).timeout(PATIENCE);
+        let request = if body.is_null() { request } else { request.body(body.to_string()) };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    async fn post_api(&self, path: &str, body: Value) -> (u16, Value) {
+        self.act(Method::POST, path, TOKEN, body).await
+    }
+
+    async fn stats_of(&self, org: &str) -> Value {
+        let stats = self.api("stats").await;
+        let organisations = stats["organisations"].as_array().unwrap().clone();
+        organisations.into_iter().find(|each| each["orgid"] == org).unwrap_or(Value::Null)
+    }
+
+    async fn until(&self, org: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let stats = self.stats_of(org).await;
+            if holds(&stats) {
+                return stats;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{stats}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn metrics(&self) -> String {
+        self.admin_get("/metrics", "").await.text().await.unwrap()
+    }
+}
+
+fn id(answer: &str) -> String {
+    element(answer, "Event_ID").to_owned()
+}
+
+#[tokio::test]
+async fn a_wrong_set_up_pauses_its_organisation_and_resumes_by_itself() {
+    let relay = Relay::start();
+    relay.answer("401");
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    let first = id(&bridge.change("acme", "A1", "Interview").await);
+    for n in 2..=5 {
+        bridge.change("acme", &format!("A{n}"), "Interview").await;
+    }
+    let paused = bridge.until("acme", |stats| stats["paused"] == true).await;
+    assert_eq!(paused["paused_by"], "set_up");
+    assert_eq!(paused["paused_because"], "the relay answered 401");
+    assert!(bridge.metrics().await.contains("imper_bridge_paused{orgid=\"acme\"} 1"));
+    relay.wait_for(12).await;
+    let stats = bridge.stats_of("acme").await;
+    assert_eq!((&stats["dead"], &stats["pending"]), (&json!(0), &json!(5)), "nothing is dropped");
+    let log = bridge.api(&format!("events/{first}")).await;
+    assert_eq!(log["attempts_log"][0]["outcome"], "paused");
+    bridge.change("other", "B1", "Interview").await;
+    bridge.until("other", |stats| stats["delivered"] == 1).await;
+
+    relay.answer("200");
+    let stats = bridge.until("acme", |stats| stats["delivered"] == 5).await;
+    assert_eq!((&stats["paused"], &stats["paused_since"]), (&json!(false), &Value::Null));
+    let events = bridge.events("orgid=acme").await;
+    assert!(events.iter().all(|event| event["delivery"]["state"] == "delivered"));
+}
+
+/// A relay that does not know the application `bad`, and takes all others.
+async fn relay_without_bad() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_by_application(stream));
+        }
+    });
+    url
+}
+
+/// Answers a connection's requests, whose bodies are short objects.
+async fn answer_by_application(mut stream: tokio::net::TcpStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut request = Vec::new();
+    while let Ok(read) = stream.read_buf(&mut request).await
+        && read > 0
+    {
+        if request.ends_with(b"}") {
+            let bad = String::from_utf8_lossy(&request).contains("\"bad\"");
+            let status = if bad { "404 Not Found" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            request.clear();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_alone_finds_the_set_up_wrong_becomes_a_dead_letter() {
+    let sections = format!(
+        "[org.acme]\nauth.none = true\n[org.acme.relay]\nurl = \"{}/acme\"\napi_key = \"k\"\n\
+         [delivery]\nprobe_seconds = 0.02\n",
+        relay_without_bad().await
+    );
+    let home = Home::new(&sections);
+    let bridge = home.start();
+    let bad = id(&bridge.change("acme", "bad", "Interview").await);
+    for n in 1..=3 {
+        bridge.change("acme", &format!("good {n}"), "Interview").await;
+        bridge.until("acme", |stats| stats["delivered"] == n).await;
+    }
+    bridge.until("acme", |stats| stats["dead"] == 1 && stats["paused"] == false).await;
+    let event = bridge.api(&format!("events/{bad}")).await;
+    let outcomes: Vec<_> =
+        event["attempts_log"].as_array().unwrap().iter().map(|each| each["outcome"].clone()).collect();
+    assert_eq!(outcomes.last().unwrap(), "dead");
+    assert!(outcomes.len() >= 3 && outcomes[..outcomes.len() - 1].iter().all(|outcome| outcome == "paused"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_replayed_and_deleted() {
+    let relay = Relay::start();
+    relay.answer("422");
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    let mut ids = Vec::new();
+    for n in 1..=3 {
+        ids.push(id(&bridge.change("acme", &format!("A{n}"), "Interview").await));
+    }
+    bridge.until("acme", |stats| stats["dead"] == 3).await;
+    let late = bridge.stats_of("acme").await["late"].clone();
+    assert_eq!(late, 3, "a start that was given up is not delivered in time");
+    relay.answer("200");
+    let one = format!("events/{}", ids[0]);
+    assert_eq!(bridge.act(Method::POST, &format!("{one}/replay"), "viewer-token", Value::Null).await.0, 403);
+    let (status, answer) = bridge.post_api(&format!("{one}/replay"), Value::Null).await;
+    assert_eq!((status, &answer["replayed"]), (200, &json!(1)));
+    bridge.until("acme", |stats| stats["delivered"] == 1).await;
+    assert_eq!(bridge.act(Method::DELETE, &one, TOKEN, Value::Null).await.0, 409, "it is no dead letter");
+    let (status, answer) = bridge.post_api(&format!("{one}/replay"), Value::Null).await;
+    assert_eq!((status, &answer["replayed"]), (200, &json!(1)));
+    bridge.delivered().await;
+    let keys: Vec<_> = relay.received().into_iter().map(|received| received.idempotency_key).collect();
+    assert_eq!(keys[3..], [ids[0].clone(), format!("{}.1", ids[0])]);
+
+    let (status, answer) = bridge.post_api("replay", json!({})).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("body")));
+    let (status, answer) = bridge.post_api("replay", json!({ "state": "dead", "colour": "red" })).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("colour")));
+    let filter = json!({ "orgid": "acme", "state": "dead", "since": "2020-01-01T00:00:00Z" });
+    let (status, answer) = bridge.post_api("replay?dry_run=true", filter.clone()).await;
+    assert_eq!((status, &answer["replayed"]), (200, &json!(2)));
+    assert_eq!(bridge.stats_of("acme").await["dead"], 2, "it only counted");
+    assert_eq!(bridge.act(Method::DELETE, &format!("events/{}", ids[1]), "acme-token", Value::Null).await.0, 204);
+    assert_eq!(bridge.admin_get(&format!("/api/v1/events/{}", ids[1]), TOKEN).await.status(), 404);
+    let (_, answer) = bridge.act(Method::POST, "replay", "acme-token", filter).await;
+    assert_eq!(answer["replayed"], 1);
+    bridge.until("acme", |stats| stats["delivered"] == 2 && stats["dead"] == 0).await;
+}
+
+#[tokio::test]
+async fn a_start_whose_interview_is_over_is_replayed_by_force_alone() {
+    let relay = Relay::start();
+    relay.answer("422,200");
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    let started = id(&bridge.change("acme", "A1", "Interview").await);
+    bridge.until("acme", |stats| stats["dead"] == 1).await;
+    relay.answer("200");
+    bridge.change("acme", "A1", "Offer").await;
+    bridge.delivered().await;
+    let event = bridge.api(&format!("events/{started}")).await;
+    assert_eq!((&event["superseded"], &event["delivery"]["state"]), (&json!(true), &json!("dead")));
+    let (status, problem) = bridge.post_api(&format!("events/{started}/replay"), Value::Null).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("superseded"), "{problem}");
+    let (_, counted) = bridge.post_api("replay", json!({ "state": "dead" })).await;
+    assert_eq!((&counted["replayed"], &counted["superseded"]), (&json!(0), &json!(1)));
+    let (status, _) = bridge.post_api(&format!("events/{started}/replay"), json!({ "force": true })).await;
+    assert_eq!(status, 200);
+    bridge.until("acme", |stats| stats["delivered"] == 2).await;
+}
+
+#[tokio::test]
+async fn an_operator_pauses_an_organisation_and_lets_it_go() {
+    let relay = Relay::start();
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    for (token, path, status) in [
+        ("viewer-token", "organisations/acme/pause", 403),
+        ("acme-token", "organisations/other/pause", 404),
+        (TOKEN, "organisations/nobody/pause", 404),
+        ("no-token", "organisations/acme/pause", 401),
+        (TOKEN, "organisations/ACME/pause", 400),
+        ("acme-token", "organisations/acme/pause", 200),
+    ] {
+        assert_eq!(bridge.act(Method::POST, path, token, Value::Null).await.0, status, "{token} {path}");
+    }
+    bridge.change("acme", "A1", "Interview").await;
+    bridge.change("other", "B1", "Interview").await;
+    bridge.until("other", |stats| stats["delivered"] == 1).await;
+    bridge.kill();
+    let bridge = home.start();
+    let stats = bridge.stats_of("acme").await;
+    assert_eq!((&stats["paused_by"], &stats["paused_because"]), (&json!("operator"), &json!("acts")));
+    assert!(relay.received().is_empty());
+    assert_eq!(
+        bridge.post_api("organisations/acme/resume", Value::Null).await.1,
+        json!({"orgid": "acme", "paused": false})
+    );
+    bridge.delivered().await;
+    assert_eq!(relay.received().len(), 1);
+    assert!(home.log().contains("acts") && home.log().contains("pause"), "actions are logged with the token's name");
+}
+
+#[tokio::test]
+async fn an_interview_is_closed_and_opened_by_hand() {
+    let relay = Relay::start();
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    bridge.change("acme", "A 1/x", "Interview").await;
+    let path = "applications/acme/A%201%2Fx";
+    let close = json!({ "event_type": "interview_ended", "reason": "the message was lost" });
+    assert_eq!(bridge.act(Method::POST, &format!("{path}/events"), "viewer-token", close.clone()).await.0, 403);
+    let (status, answer) = bridge.post_api(&format!("{path}/events"), close.clone()).await;
+    assert_eq!(
+        (status, &answer["event_type"], &answer["outcome"]),
+        (200, &json!("interview_ended"), &json!("Accepted"))
+    );
+    let event = bridge.api(&format!("events/{}", answer["event_id"].as_str().unwrap())).await;
+    assert_eq!((&event["source"], &event["stage"]), (&json!("operator"), &json!("Interview")));
+    assert_eq!(event["decision"]["because"], "By hand: admin: the message was lost");
+    assert_eq!(bridge.post_api(&format!("{path}/events"), close).await.0, 409, "it is closed already");
+    let open = json!({ "event_type": "interview_stage_started" });
+    assert_eq!(bridge.post_api(&format!("{path}/events"), open).await.0, 200);
+    let shown = bridge.api(path).await;
+    assert_eq!((&shown["in_interview"], &shown["candidate_id"]), (&json!(true), &json!("C-A 1/x")));
+    let types: Vec<_> = shown["path"].as_array().unwrap().iter().map(|event| event["event_type"].clone()).collect();
+    assert_eq!(types, ["interview_started", "interview_ended", "interview_started"]);
+    let listed = bridge.api("applications?orgid=acme&in_interview=true").await;
+    assert_eq!(listed["applications"][0]["job_application_id"], "A 1/x");
+    for (path, body, status) in [
+        ("applications/acme/unknown/events", json!({ "event_type": "interview_ended" }), 404),
+        ("applications/acme/unknown/events", json!({}), 400),
+        ("applications/acme/unknown/events", json!({ "event_type": "state_changed" }), 400),
+    ] {
+        assert_eq!(bridge.post_api(path, body).await.0, status);
+    }
+    bridge.delivered().await;
+    let sent: Vec<_> = relay.received().iter().map(|received| received.body["event_type"].clone()).collect();
+    assert_eq!(sent, ["interview_started", "interview_ended", "interview_started"]);
+}
+
+#[tokio::test]
+async fn a_candidate_is_erased_from_the_terminal() {
+    let relay = Relay::start();
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Interview").await;
+    bridge.delivered().await;
+    let erase = |force: &[&str]| {
+        let mut command = command(&home.path(""));
+        command.args(["erase", "--config", "bridge.toml", "--admin", &bridge.admin, "--org", "acme"]);
+        command.args(["--candidate", "C-A1"]).args(force).output().unwrap()
+    };
+    let refused = erase(&[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("force=true"), "{refused:?}");
+    relay.answer("503");
+    let asked = erase(&["--force"]);
+    let receipt: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!((asked.status.code(), &receipt["state"]), (Some(0), &json!("waiting")));
+    relay.answer("200");
+    let begun = Instant::now();
+    let done = loop {
+        let receipts = bridge.api("erasures").await;
+        if receipts["erasures"][0]["state"] == "done" {
+            break receipts["erasures"][0].clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{receipts}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((&done["receipt"], &done["events"]), (&receipt["receipt"], &json!(2)));
+    assert!(bridge.events("orgid=acme").await.is_empty());
+    assert_eq!(relay.received().last().unwrap().body["event_type"], "interview_ended", "the end was sent first");
+    assert!(!home.log().contains("C-A1"), "whose it was is not logged");
+}
+
+#[tokio::test]
+async fn silence_and_late_starts_are_reported() {
+    let relay = Relay::start();
+    relay.answer("503");
+    let sections = sections(&relay)
+        .replace("[org.other]\n", "[org.other]\nexpect_message_every_hours = 0.0001\n")
+        .replace("[org.acme]\n", "[org.acme]\nexpect_message_every_hours = 1000\n")
+        .replace("[delivery]\n", "[delivery]\nuseful_within_seconds = 0.05\nopen_interview_alert_days = 0.000001\n");
+    let home = Home::new(&sections);
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Interview").await;
+    bridge.change("other", "B1", "Interview").await;
+    let stats = bridge.until("acme", |stats| stats["late"] == 1 && stats["interviews_open_too_long"] == 1).await;
+    assert_eq!(stats["silent"], false);
+    bridge.until("other", |stats| stats["silent"] == true).await;
+    let metrics = bridge.metrics().await;
+    for line in ["imper_bridge_silent{orgid=\"other\"} 1", "imper_bridge_silent{orgid=\"acme\"} 0"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    let waits = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("imper_bridge_oldest_undelivered_start_seconds{orgid=\"acme\"} "));
+    assert!(waits.unwrap().parse::<f64>().unwrap() > 0.05, "{metrics}");
+    let begun = Instant::now();
+    while !bridge.metrics().await.contains("imper_bridge_late_starts{orgid=\"acme\"} 1") {
+        assert!(begun.elapsed() < PATIENCE, "{}", bridge.metrics().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
