@@ -92,8 +92,8 @@ impl SignIns {
         failures.and_then(|failures| failures.wait(now)).map_or(Ok(()), Err)
     }
 
-    /// Notes a try that failed.
-    pub fn failed(&self, address: IpAddr, org: &OrgId) {
+    /// Notes a try that failed, and says whether from this one on the next ones wait.
+    pub fn failed(&self, address: IpAddr, org: &OrgId) -> bool {
         let (caller, now) = (Caller::new(address, org), self.clock.monotonic());
         let mut tables = self.tables();
         let before = tables.take(&caller).filter(|failures| !failures.is_forgotten(now));
@@ -103,6 +103,7 @@ impl SignIns {
         }
         tables.young.insert(caller, Failures { count, last: now });
         self.any.store(true, Ordering::Release);
+        count == FREE
     }
 
     /// Forgets the failures of somebody who has signed in.
@@ -181,8 +182,9 @@ mod tests {
         fail(&sign_ins, &clock, "192.0.2.1", &acme, 4);
         assert_eq!(sign_ins.check(ip("192.0.2.1"), &acme), Ok(()));
         let mut waits = Vec::new();
-        for _ in 0..9 {
-            fail(&sign_ins, &clock, "192.0.2.1", &acme, 1);
+        for number in 0..9 {
+            sign_ins.check(ip("192.0.2.1"), &acme).unwrap_or_else(|wait| clock.advance(wait));
+            assert_eq!(sign_ins.failed(ip("192.0.2.1"), &acme), number == 0, "it is said once");
             waits.push(sign_ins.check(ip("192.0.2.1"), &acme).unwrap_err().as_secs());
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60, 60, 60, 60]);

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::config::Network;
@@ -68,10 +68,12 @@ impl<'r> Forwarded<'r> {
         self.trusted.iter().any(|network| network.contains(address))
     }
 
-    /// The values of a header, however many lines they stand in, the last one first.
+    /// The values of a header, however many lines they stand in, the last one first. One that is no
+    /// text is an empty one: it must not make others disappear that stand behind it.
     fn values(&self, name: &HeaderName) -> impl Iterator<Item = &'r str> + use<'r> {
-        let lines: Vec<&str> = self.request.headers().get_all(name).filter_map(|line| line.to_str().ok()).collect();
-        lines.into_iter().rev().flat_map(|line| line.rsplit(',').map(str::trim))
+        let lines: Vec<&HeaderValue> = self.request.headers().get_all(name).collect();
+        let values = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+        values.map(|value| str::from_utf8(value).unwrap_or_default().trim())
     }
 }
 
@@ -121,6 +123,12 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["203.0.113.9, unknown"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, nonsense, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(client("10.0.0.1", &[""]), "10.0.0.1");
+        let mut request = TestRequest::default().peer_addr("10.0.0.1:1".parse().unwrap());
+        for line in [&b"198.51.100.7"[..], b"198.51.100.8, \xff, 203.0.113.9"] {
+            request = request.append_header((FOR, HeaderValue::from_bytes(line).unwrap()));
+        }
+        let request = request.to_http_request();
+        assert_eq!(Forwarded::of(&request, &trusted()).client().to_string(), "203.0.113.9");
         let endless = Box::leak(vec!["10.9.9.9"; 5_000].join(",").into_boxed_str());
         assert_eq!(client("10.0.0.1", &[endless]), "10.9.9.9");
     }

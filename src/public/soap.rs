@@ -102,12 +102,19 @@ fn check_head(
 ) -> Result<Option<Authenticated<()>>, Refusal> {
     tries.check()?;
     let credentials = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    let caller = organisation.verifier.verify(credentials, net::client_certificate(request), ());
+    let certificate = net::client_certificate(request);
+    let caller = organisation.verifier.verify(credentials, certificate, ());
     if matches!(caller, Err(Denied::Missing | Denied::OtherScheme)) && organisation.verifier.takes_tokens() {
         return Ok(None);
     }
     tries.note(&caller);
-    caller.map(Some).map_err(Denied::refusal)
+    caller.map(Some).map_err(|denied| match (denied, certificate) {
+        (Denied::OtherCertificate, Some(shown)) => {
+            // The sender's own, as it is read here: what the operator has to write to let it in.
+            Refusal::new(Code::Unauthorized, format!("The client certificate, {shown}, is not the one expected here."))
+        }
+        _ => denied.refusal(),
+    })
 }
 
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.

@@ -36,7 +36,9 @@ impl<'p> Tries<'p> {
     pub(super) fn note<T>(&self, result: &Result<T, Denied>) {
         match result {
             Ok(_) => self.sign_ins.succeeded(self.address, self.org),
-            Err(denied) if denied.is_attempt() => self.sign_ins.failed(self.address, self.org),
+            Err(denied) if denied.is_attempt() && self.sign_ins.failed(self.address, self.org) => {
+                tracing::warn!(orgid = %self.org, address = %self.address, "sign-ins fail and are slowed from now on");
+            }
             Err(_) => {}
         }
     }

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::authority::{Authority, Issued};
-use crate::bridge::{Bridge, Home, PATIENCE, bare, element};
+use crate::bridge::{Bridge, Home, PATIENCE, bare, command, element};
 
 const STUDIO: &[(DnType, &str)] =
     &[(DnType::CountryName, "US"), (DnType::OrganizationName, "Example, Inc."), (DnType::CommonName, "studio")];
@@ -59,6 +59,8 @@ async fn answer(client: &Client, bridge: &Bridge, org: &str, token: &str) -> (u1
 async fn the_bridge_speaks_tls_and_says_https() {
     let (authority, clients) = (Authority::new("server"), Authority::new("clients"));
     let home = home(&authority, &clients, "[org.open]\nauth.none = true\nhandler = \"in_process\"\n");
+    let checked = run(command(&home.path("")).args(["check", "--config", "bridge.toml"]));
+    assert!(checked.contains("ok    tls: ") && checked.contains("client certificates are asked for"), "{checked}");
     let bridge = home.start();
     assert!(bridge.public.starts_with("https://127.0.0.1:"), "{}", bridge.public);
     let client = client(&authority, None);
@@ -107,6 +109,9 @@ async fn a_client_certificate_is_asked_for_and_required_where_an_organisation_sa
             assert_eq!(answer(client, &bridge, org, token).await.0, status, "{org} with {token:?}: {client:?}");
         }
     }
+    let request = shown[2].post(format!("{}/soap/named", bridge.public)).body(bare("A1", "Interview"));
+    let text = request.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("The client certificate, CN=studio, is not the one"), "{text}");
     assert_eq!(bridge.events("").await.len(), 4, "one per organisation; the rest are duplicates or were refused");
 }
 

@@ -76,8 +76,11 @@ fn every_command_and_option_exists() {
     let invocations = invocations();
     assert!(invocations.len() >= 8, "the commands were not found: {invocations:?}");
     for words in invocations {
-        let (subcommand, arguments) = words.split_first().expect("a subcommand");
-        let output = command(folder.path()).args(["help", subcommand.as_str()]).output().unwrap();
+        // A command may have commands of its own.
+        let depth = if words[0] == "events" { 2 } else { 1 };
+        let (path, arguments) = words.split_at(depth);
+        let subcommand = path.join(" ");
+        let output = command(folder.path()).arg("help").args(path).output().unwrap();
         assert!(output.status.success(), "{subcommand}: {}", String::from_utf8_lossy(&output.stderr));
         let help = String::from_utf8(output.stdout).unwrap();
         for option in arguments.iter().filter(|word| word.starts_with("--")) {
@@ -119,11 +122,12 @@ fn every_guarantee_names_a_test_that_exists() {
         "What a 200 to Workday means",
         "How events reach the relay",
         "When the store or the process is in trouble",
+        "Who is let in",
         "What an operator may do",
     ];
     for section in sections {
         let rows = rows(section);
-        assert!(rows.len() >= 5, "the table was not found: {rows:?}");
+        assert!(rows.len() >= 3, "the table was not found: {rows:?}");
         for row in rows {
             let names: Vec<&str> = row.last().unwrap().split('`').skip(1).step_by(2).collect();
             assert!(!names.is_empty(), "no test proves this: {row:?}");

@@ -53,6 +53,8 @@ async fn failed_sign_ins_slow_their_own_address_and_organisation_only() {
     }
     let text = slowed(from(&bridge, "acme", "203.0.113.1", "s3cret").send().await.unwrap()).await;
     assert!(text.contains("were not looked at"), "{text}");
+    let logged = "sign-ins fail and are slowed from now on orgid=acme address=203.0.113.1";
+    assert_eq!(home.log().matches(logged).count(), 1, "{}", home.log());
     assert_eq!(status(from(&bridge, "acme", "203.0.113.2", "s3cret")).await, 200, "another address");
     assert_eq!(status(from(&bridge, "globex", "203.0.113.1", "s3cret")).await, 200, "another organisation");
     let forged = "203.0.113.2, 203.0.113.1";
