@@ -203,7 +203,7 @@ fn gzipped(start: &str, spaces: usize) -> Vec<u8> {
 /// with in bounded time, and what they hold together is bounded.
 #[tokio::test]
 async fn slow_senders_hold_nobody_up_and_are_let_go() {
-    let home = Home::new("[limits]\nrequest_seconds = 2\n[org.demo]\nauth.none = true\nhandler = \"in_process\"\n");
+    let home = Home::new("[limits]\nrequest_seconds = 5\n[org.demo]\nauth.none = true\nhandler = \"in_process\"\n");
     let bridge = home.start();
     let address = bridge.public.trim_start_matches("http://");
     let head = "POST /soap/demo HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n";
