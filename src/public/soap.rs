@@ -207,6 +207,7 @@ fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
         Code::TooLarge,
         Code::UnsupportedMediaType,
         Code::TooManyRequests,
+        Code::Unavailable,
     ];
     if unread.contains(&refusal.code) {
         // What may still come of the body is not waited for.
