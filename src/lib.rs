@@ -65,6 +65,8 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod delivery;
 #[cfg(feature = "server")]
+pub mod intake;
+#[cfg(feature = "server")]
 pub mod journal;
 #[cfg(feature = "server")]
 pub mod metrics;
@@ -72,6 +74,8 @@ pub mod metrics;
 pub mod net;
 #[cfg(feature = "server")]
 pub mod organisation;
+#[cfg(feature = "server")]
+pub mod problem;
 #[cfg(feature = "server")]
 pub mod protection;
 #[cfg(feature = "server")]

@@ -2,6 +2,7 @@
 
 mod description;
 mod health;
+mod intake;
 mod message;
 mod rates;
 mod refused;
@@ -82,8 +83,14 @@ pub fn routes(public: Arc<Public>) -> impl Fn(&mut ServiceConfig) + Clone + Send
                     .route(web::head().to(description::get))
                     .default_service(web::to(soap::other_method)),
             )
+            .service(webhook("/webhooks/{orgid}/workday"))
+            .service(webhook("/webhooks/{orgid}"))
             .default_service(web::to(nothing_here));
     }
+}
+
+fn webhook(path: &str) -> actix_web::Resource {
+    web::resource(path).route(web::post().to(intake::post)).default_service(web::to(intake::other_method))
 }
 
 async fn nothing_here(request: HttpRequest) -> HttpResponse {

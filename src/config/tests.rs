@@ -121,7 +121,7 @@ fn every_key_of_the_contract_is_read() {
     assert_eq!(relay.api_key_next.as_ref().unwrap().expose_secret(), "relay-key-next");
     assert_eq!((acme.fault_status, acme.expect_message_every), (FaultStatus::Always400, None));
     let later = settings.without_effect();
-    for key in ["org.acme.intake", "org.acme.workday"] {
+    for key in ["org.acme.reconcile_every_minutes", "org.acme.workday"] {
         assert!(later.iter().any(|found| found == key), "{key} is not in {later:?}");
     }
     assert!(!later.iter().any(|key| key.starts_with("org.other") || key == "delivery.proxy"), "{later:?}");

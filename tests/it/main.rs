@@ -19,6 +19,7 @@ mod faults_power;
 mod faults_sync;
 mod fixtures;
 mod https;
+mod intake;
 mod journal_contract;
 mod kill;
 mod limits;

@@ -119,11 +119,12 @@ fn every_guarantee_names_a_test_that_exists() {
         "What a 200 to Workday means",
         "How events reach the relay",
         "When the store or the process is in trouble",
+        "Who is let in",
         "What an operator may do",
     ];
     for section in sections {
         let rows = rows(section);
-        assert!(rows.len() >= 5, "the table was not found: {rows:?}");
+        assert!(rows.len() >= 3, "the table was not found: {rows:?}");
         for row in rows {
             let names: Vec<&str> = row.last().unwrap().split('`').skip(1).step_by(2).collect();
             assert!(!names.is_empty(), "no test proves this: {row:?}");

@@ -208,3 +208,14 @@ async fn the_erasure_of_a_candidate_takes_the_refused_messages_along() {
     let id = left[0]["id"].as_str().unwrap();
     assert!(bridge.api(&format!("refused/{id}")).await["body"].as_str().unwrap().contains("C-stays"));
 }
+
+#[tokio::test]
+async fn a_flood_of_passwords_is_masked_and_survived() {
+    let (_home, bridge) = bridge();
+    for flood in ["<Password/>", "<Password>", "<Password ", "<Password>x</Password>", "</Password>", "&"] {
+        let body = format!("<a>{}", flood.repeat(260_000 / flood.len()));
+        let (_, code) = post(&bridge, "acme", "application/xml", body).await;
+        assert!(["not_well_formed", "too_deep", "too_many_elements"].contains(&code.as_str()), "{code}");
+    }
+    assert_eq!(bridge.api("refused").await["refused"].as_array().unwrap().len(), 6);
+}

@@ -17,6 +17,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("protection", &["delivery", "journal", "domain"]),
     ("config", &["domain", "certificate"]),
     ("auth", &["refusal", "certificate", "clock", "domain", "soap"]),
+    ("intake", &["domain", "refusal"]),
+    ("problem", &["journal", "refusal"]),
     ("net", &["refusal", "certificate", "config"]),
     ("organisation", &["domain", "config", "soap", "auth", "journal", "refusal"]),
     ("metrics", &["delivery", "journal", "domain"]),
