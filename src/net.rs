@@ -11,7 +11,7 @@
 //! | a TLS handshake that drips | the same instant: the deadline stands beneath TLS |
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
-//! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
+//! | a body that goes on after its message was refused | the connection ends 2 s later |
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |

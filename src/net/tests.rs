@@ -30,7 +30,7 @@ async fn slow() -> &'static str {
 
 /// Answers at once, whatever comes of the body.
 async fn refuse() -> HttpResponse {
-    HttpResponse::Unauthorized().force_close().body("no")
+    HttpResponse::Unauthorized().body("no")
 }
 
 async fn large() -> Vec<u8> {

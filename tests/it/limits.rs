@@ -35,6 +35,10 @@ fn credentials_are_judged_before_any_of_the_body_was_sent() {
         assert!(text.contains("http://www.w3.org/2003/05/soap-envelope"), "in the caller's version: {text}");
         refused.push(raw);
     }
+    let nowhere = "POST /nothing/here HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut raw = Raw::to(&bridge);
+    assert_eq!(raw.send(nowhere).answer().0, 404);
+    refused.push(raw);
     assert!(refused.iter_mut().all(Raw::ends), "what would come of the body is not waited for");
     // The right ones wait for it.
     let body = bare("A1", "Interview");
