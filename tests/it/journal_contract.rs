@@ -953,6 +953,28 @@ fn what_is_erased_stands_in_no_file() {
     assert_eq!(all(&*journal, EventFilter::default()).len(), 1, "nobody else is touched");
 }
 
+/// The process may die between a removal and the index's learning of it.
+#[test]
+fn an_index_that_missed_a_removal_is_made_anew() {
+    let driver = EmbeddedDriver::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    accept(&*journal, message("A1", "Offer"));
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    drop(journal);
+    let before = driver.folder.path().join("before");
+    std::fs::copy(driver.folder.path().join("journal.db.index"), &before).unwrap();
+    let journal = driver.open();
+    let candidate = CandidateId::new("W12345").unwrap();
+    assert_eq!(journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap().events, 2);
+    drop(journal);
+    std::fs::rename(before, driver.folder.path().join("journal.db.index")).unwrap();
+    let journal = driver.open();
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].dead, 0);
+    assert!(journal.application(org("acme"), ApplicationId::new("A1").unwrap()).wait().unwrap().is_none());
+}
+
 #[test]
 fn a_backup_of_the_journal_file_alone_is_complete() {
     let driver = EmbeddedDriver::fresh();
