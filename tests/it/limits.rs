@@ -116,10 +116,10 @@ async fn connections_leave_room_for_deliveries() {
     ));
     let mut shell = Command::new("sh");
     shell.current_dir(home.path("")).env_clear().env("PATH", "/usr/bin:/bin");
-    shell.args(["-c", &format!("ulimit -n 200; exec {} \"$@\"", env!("CARGO_BIN_EXE_imper-bridge")), "sh"]);
+    shell.args(["-c", &format!("ulimit -n 256; exec {} \"$@\"", env!("CARGO_BIN_EXE_imper-bridge")), "sh"]);
     let bridge = home.started_by(shell);
     bridge.change("acme", "A1", "Screen").await;
-    let silent: Vec<Raw> = (0..210).map(|_| Raw::to(&bridge)).collect();
+    let silent: Vec<Raw> = (0..240).map(|_| Raw::to(&bridge)).collect();
     // By the connection that is open; the delivery needs one of its own.
     bridge.change("acme", "A1", "Interview").await;
     bridge.delivered().await;
