@@ -17,13 +17,14 @@
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
-//! | a head without end, or of very many headers | actix's own bounds, 128 KiB and 96: a 431 and the end |
+//! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
 
 mod body;
 mod budget;
 mod deadline;
 mod descriptors;
 mod forwarded;
+mod head;
 mod inflate;
 mod timed;
 mod tls;
