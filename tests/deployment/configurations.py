@@ -7,6 +7,7 @@ they keep it; the probes and the health check ask what the bridge answers; it re
 import json
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -16,6 +17,8 @@ from bridge import Process, fetch, wait_for
 
 DEPLOY = pathlib.Path("deploy")
 BINARY = sys.argv[1]
+# As images are tagged: the version of what is in them.
+IMAGE = subprocess.check_output([BINARY, "--version"], text=True).strip().replace(" ", ":")
 
 
 def manifests():
@@ -37,6 +40,7 @@ def systemd():
 
 def compose():
     service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["imper-bridge"]
+    assert service["image"] == IMAGE
     volumes = dict(each.split(":")[:2] for each in service["volumes"])
     assert volumes["./compose/config"] == "/etc/imper-bridge"
     text = (DEPLOY / "compose/config/bridge.toml").read_text()
@@ -47,6 +51,7 @@ def kubernetes():
     objects = manifests()
     pod = objects["Deployment", "imper-bridge"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    assert container["image"].endswith(f"/{IMAGE}")
     volumes = {each["name"]: each for each in pod["volumes"]}
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
     text = objects["ConfigMap", volumes["config"]["configMap"]["name"]]["data"]["bridge.toml"]
