@@ -25,6 +25,7 @@ mod kill;
 mod limits;
 mod line;
 mod model;
+mod openapi;
 mod operate;
 mod operator;
 mod oracle;
