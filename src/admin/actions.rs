@@ -274,7 +274,7 @@ async fn finish_first(
 #[utoipa::path(
     get, path = "/api/v1/erasures", tag = "candidates",
     params((
-        "limit" = Option<u16>, Query, nullable = false, description = "How many at most.",
+        "limit" = Option<u16>, Query, nullable = false, description = "How many at most; 100 if not given.",
         minimum = 1, maximum = 1000
     )),
     responses((status = 200, description = "The receipts.", body = json::Erasures), Always),

@@ -58,23 +58,23 @@ pub(super) const FILTER: &[&str] =
 pub(super) struct EventQuery {
     /// Only this organisation's.
     #[param(inline, nullable = false)]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     orgid: Option<OrgId>,
     /// Only this type.
     #[param(inline, nullable = false)]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     event_type: Option<EventType>,
     /// Only this state of delivery.
     #[param(inline, nullable = false)]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     state: Option<DeliveryState>,
     /// Only this job application's.
     #[param(inline, nullable = false)]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     job_application_id: Option<ApplicationId>,
     /// Only this candidate's.
     #[param(inline, nullable = false)]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     candidate_id: Option<CandidateId>,
     /// Received at this time or later.
     #[param(value_type = Option<String>, format = DateTime, nullable = false)]

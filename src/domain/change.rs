@@ -105,6 +105,10 @@ impl Source {
 /// serialised, the candidate event of the contract (section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "server",
+    schema(description = "A state change with its identity and what it was decided to mean.")
+)]
 pub struct CandidateEvent {
     /// Identity; also the `Idempotency-Key` at the relay.
     pub event_id: EventId,

@@ -148,7 +148,11 @@ workday_id! {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "server",
-    schema(value_type = String, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+    schema(
+        value_type = String,
+        description = "The identity of an event: a UUID of version 7.",
+        pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+    )
 )]
 pub struct EventId(Uuid);
 

@@ -60,13 +60,24 @@ impl Document {
             assert_eq!((content_type, body), ("", &Value::Null), "{method} {path}: {status}");
             return;
         };
-        let mut schema =
-            content.get(content_type).unwrap_or_else(|| panic!("{path}: {content_type}"))["schema"].clone();
+        let schema = &content.get(content_type).unwrap_or_else(|| panic!("{path}: {content_type}"))["schema"];
+        self.validate(schema, body, &format!("{method} {path}: {status}"));
+    }
+
+    /// Holds a body that was taken against what is said of those to send.
+    fn check_sent(&self, path: &str, method: &Method, body: &Value) {
+        let operation = &self.json["paths"][path][method.as_str().to_ascii_lowercase()];
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        self.validate(schema, body, &format!("{method} {path}, as it was sent"));
+    }
+
+    fn validate(&self, schema: &Value, body: &Value, what: &str) {
+        let mut schema = schema.clone();
         schema["components"] = self.json["components"].clone();
         close(&mut schema);
         let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
         let faults: Vec<_> = options.build(&schema).unwrap().iter_errors(body).map(|error| error.to_string()).collect();
-        assert!(faults.is_empty(), "{method} {path}: {status}: {faults:#?}\n{body}");
+        assert!(faults.is_empty(), "{what}: {faults:#?}\n{body}");
     }
 
     fn never_succeeded(&self) -> Vec<(String, Method)> {
@@ -120,6 +131,9 @@ impl Bridge {
         let answer = self.send(method.clone(), &path, &body).await;
         let status = answer.status().as_u16();
         let content_type = answer.headers().get("Content-Type").map_or("", |value| value.to_str().unwrap()).to_owned();
+        if status < 300 && !body.is_null() {
+            document.check_sent(template, &method, &body);
+        }
         let text = answer.text().await.unwrap();
         let body = match text.as_str() {
             "" => Value::Null,
@@ -180,7 +194,11 @@ async fn real_answers_are_as_the_document_says() {
         ok(&format!("GET /api/v1/{path}"), &[], Value::Null).await;
     }
     ok("GET /api/v1/applications/{orgid}/{job_application_id}", &["other", "B1"], Value::Null).await;
-    ok("POST /api/v1/replay?dry_run=true", &[], json!({ "orgid": "acme", "since": "2020-01-01T00:00:00Z" })).await;
+    let filter = json!({
+        "orgid": "acme", "event_type": "interview_started", "state": "dead", "job_application_id": "A1",
+        "candidate_id": "C-A1", "since": "2020-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"
+    });
+    assert_eq!(ok("POST /api/v1/replay?dry_run=true", &[], filter).await["replayed"], 1);
     assert_eq!(call("POST /api/v1/replay", &[], json!({})).await.0, 400);
     ok("POST /api/v1/events/{event_id}/replay", &[&first], json!({ "force": true })).await;
     ok("DELETE /api/v1/events/{event_id}", &[&second], Value::Null).await;
