@@ -40,12 +40,12 @@ pub(super) struct How {
 
 /// For an operator: delivers a dead or delivered event anew, with a fresh budget of retries.
 ///
-/// One that a later boundary of its application has overtaken takes `force`, in the query or the body.
+/// A superseded one, which a later boundary of its application has overtaken, takes `force`, in the query or the body.
 #[utoipa::path(
     post, path = "/api/v1/events/{event_id}/replay", tag = "events",
     params(
         ("event_id" = inline(EventId), Path, description = "The event."),
-        ("force" = Option<bool>, Query, nullable = false, description = "Also where a later boundary has overtaken it."),
+        ("force" = Option<bool>, Query, nullable = false, description = "Also a superseded one."),
     ),
     request_body = Option<How>,
     responses(
@@ -90,7 +90,7 @@ pub(super) async fn replay_one(
     post, path = "/api/v1/replay", tag = "events",
     params(
         ("dry_run" = Option<bool>, Query, nullable = false, description = "Only count."),
-        ("force" = Option<bool>, Query, nullable = false, description = "Also those that a later boundary has overtaken."),
+        ("force" = Option<bool>, Query, nullable = false, description = "Also superseded ones."),
     ),
     request_body = EventQuery,
     responses(

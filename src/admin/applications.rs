@@ -31,7 +31,10 @@ pub(super) fn routes() -> Routes {
     get, path = "/api/v1/applications", tag = "applications", operation_id = "applications",
     params(
         ("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's."),
-        ("in_interview" = Option<String>, Query, nullable = false, pattern = "^true$", description = "Only these are listed."),
+        (
+            "in_interview" = Option<String>, Query, nullable = false, pattern = "^true$",
+            description = "Only these are listed."
+        ),
         Paging,
     ),
     responses((status = 200, description = "A page of applications.", body = json::Applications), Always),

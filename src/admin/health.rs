@@ -35,7 +35,8 @@ pub async fn livez() -> HttpResponse {
     responses(
         (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
         (
-            status = 503, description = "It cannot, and why.", body = String, content_type = "text/plain; charset=utf-8",
+            status = 503, description = "It cannot, and why.", body = String,
+            content_type = "text/plain; charset=utf-8",
             headers(("Retry-After" = u64, description = "When to ask again, in seconds."))
         ),
     ),
