@@ -3,15 +3,17 @@
 mod actions;
 mod api;
 mod applications;
+mod health;
 mod json;
+mod openapi;
 mod parameters;
 mod refused;
+mod routes;
 mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
@@ -21,11 +23,14 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::delivery::Policy;
 use crate::domain::OrgId;
-use crate::journal::{Ages, Health, Journal, OrganisationStats, Unavailable};
-use crate::metrics::{self, Metrics};
+use crate::journal::{Ages, Journal, OrganisationStats};
+use crate::metrics::Metrics;
 use crate::public::Public;
 
+use routes::Routes;
+
 pub use crate::problem::Problem;
+pub use health::{livez, ready};
 pub use tokens::{Token, Tokens};
 
 /// What the routes of the admin listener work with.
@@ -88,49 +93,19 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     move |config| {
         config
             .app_data(web::Data::from(Arc::clone(&admin)))
-            .route("/", web::get().to(front))
-            .route("/livez", web::get().to(livez))
-            .route("/readyz", web::get().to(readyz))
-            .route("/metrics", web::get().to(scrape))
-            .configure(refused::routes)
-            .configure(api::routes)
+            .configure(|config| Routes::default().get("/", front).and(documented()).configure(config))
+            .service(web::scope("/api").default_service(web::to(api::unknown)))
             .default_service(web::to(nothing_here));
     }
 }
 
+/// All that the document of the API describes.
+fn documented() -> Routes {
+    health::routes().and(api::routes()).and(applications::routes()).and(actions::routes()).and(refused::routes())
+}
+
 async fn front() -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("admin/front.html"))
-}
-
-/// The process runs.
-pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
-}
-
-async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
-    match *admin.stopping.borrow() {
-        true => ready(&Health::NotReady(Unavailable::Stopped)),
-        false => ready(&admin.journal.health()),
-    }
-}
-
-/// The answer to whoever asks whether an event could be taken now.
-pub fn ready(health: &Health) -> HttpResponse {
-    match health {
-        Health::Ready => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
-        Health::NotReady(reason) => HttpResponse::ServiceUnavailable()
-            .insert_header((header::RETRY_AFTER, reason.retry_after().as_secs()))
-            .content_type("text/plain; charset=utf-8")
-            .body(format!("not ready: {reason}\n")),
-    }
-}
-
-async fn scrape(admin: web::Data<Admin>) -> HttpResponse {
-    for (org, silent) in admin.silent() {
-        admin.metrics.listened(&org, silent);
-    }
-    let page = admin.metrics.scrape(&admin.journal.pulse(), admin.clock.now());
-    HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(page)
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

@@ -61,9 +61,7 @@ struct Fields(Vec<(String, Value)>);
 impl Fields {
     fn of(body: &[u8]) -> Result<Self, Wrong> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        let fields = reader.deserialize_map(Members).and_then(|fields| reader.end().map(|()| fields));
-        fields.map_err(|error| {
+        members(body).map(Self).map_err(|error| {
             let message = format!("The body is no JSON object with distinct keys: {error}.");
             Wrong { field: None, refusal: Refusal::new(Code::BadRequest, message) }
         })
@@ -153,17 +151,27 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// The members of a JSON object, in their order, each key once.
+///
+/// # Errors
+/// When the body is something else, or a key stands twice.
+pub fn members(body: &[u8]) -> serde_json::Result<Vec<(String, Value)>> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let members = reader.deserialize_map(Members)?;
+    reader.end().map(|()| members)
+}
+
 /// Reads an object and refuses a key that stands twice: which of the two counts is anybody's guess.
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Fields;
+    type Value = Vec<(String, Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
             if fields.iter().any(|(earlier, _)| *earlier == key) {
@@ -171,7 +179,7 @@ impl<'de> Visitor<'de> for Members {
             }
             fields.push((key, value));
         }
-        Ok(Fields(fields))
+        Ok(fields)
     }
 }
 

@@ -11,16 +11,21 @@ use crate::journal::Unavailable;
 use crate::refusal::Refusal;
 
 /// An error that a caller of the API is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
+    /// What kind of problem it is.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong, and what to do.
     detail: String,
     /// The parameter or field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     field: Option<String>,
     /// The code of the refusal that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     code: Option<&'static str>,
     #[serde(skip)]
     retry_after: Option<u64>,
@@ -44,6 +49,12 @@ impl Problem {
     /// The token does not allow it.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", detail)
+    }
+
+    /// The path takes other methods, those in `allow`.
+    pub fn method_not_allowed(method: &str, allow: &str) -> Self {
+        let detail = format!("The method {method} is not taken here; there are {allow}.");
+        Self::new(405, "Method not allowed", detail)
     }
 
     /// What is acted on is not in a state that allows it.

@@ -3,37 +3,67 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{self, Bytes, Data, Json, Path, ServiceConfig};
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::api::{FILTER, filter, seen};
+use super::api::{EventQuery, FILTER, seen};
 use super::applications::{all, move_by_hand};
+use super::openapi::{Always, OfActing, OfBody, OfConflict, OfOne};
 use super::parameters::Parameters;
+use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
-use crate::domain::{CandidateId, OrgId, Position};
+use crate::domain::{CandidateId, EventId, OrgId, Position};
 use crate::journal::{DeliveryState, Discarded, EventFilter, Replay, Turn, Which};
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/api/v1/events/{event_id}", web::delete().to(discard))
-        .route("/api/v1/events/{event_id}/replay", web::post().to(replay_one))
-        .route("/api/v1/replay", web::post().to(replay_all))
-        .route("/api/v1/organisations/{orgid}/pause", web::post().to(pause))
-        .route("/api/v1/organisations/{orgid}/resume", web::post().to(resume))
-        .route("/api/v1/candidates/{orgid}/{candidate_id}", web::delete().to(erase))
-        .route("/api/v1/erasures", web::get().to(erasures));
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .delete("/api/v1/events/{event_id}", discard)
+        .post("/api/v1/events/{event_id}/replay", replay_one)
+        .post("/api/v1/replay", replay_all)
+        .post("/api/v1/organisations/{orgid}/pause", pause)
+        .post("/api/v1/organisations/{orgid}/resume", resume)
+        .delete("/api/v1/candidates/{orgid}/{candidate_id}", erase)
+        .get("/api/v1/erasures", erasures)
 }
 
-async fn replay_one(
+/// How one event is delivered anew.
+#[derive(ToSchema)]
+#[schema(as = HowToReplay)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    /// Also where a later boundary of the application has overtaken it.
+    #[schema(required = false)]
+    force: bool,
+}
+
+/// For an operator: delivers a dead or delivered event anew, with a fresh budget of retries.
+///
+/// A superseded one, which a later boundary of its application has overtaken, takes `force`, in the query or the body.
+#[utoipa::path(
+    post, path = "/api/v1/events/{event_id}/replay", tag = "events",
+    params(
+        ("event_id" = inline(EventId), Path, description = "The event."),
+        ("force" = Option<bool>, Query, nullable = false, description = "Also a superseded one."),
+    ),
+    request_body = Option<How>,
+    responses(
+        (status = 200, description = "The event waits for its delivery.", body = json::Replayed),
+        Always, OfOne, OfActing, OfConflict, OfBody,
+    ),
+)]
+pub(super) async fn replay_one(
     admin: Data<Admin>,
     request: HttpRequest,
     id: Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Problem> {
+    payload: Payload,
+) -> Result<Json<json::Replayed>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let (query, fields) = (Parameters::of(&request, &["force"])?, Parameters::of_body(&body, &["force"])?);
-    let force = query.flag("force")? || fields.flag("force")?;
+    let query = Parameters::of(&request, &["force"])?.flag("force")?;
+    let How { force } =
+        How { force: Parameters::of_body(&admin, &request, payload, &[], &["force"]).await?.flag("force")? };
+    let force = query || force;
     let (record, _) = seen(&admin, &token, &id).await?;
     token.must_act()?;
     let id = record.event.event_id;
@@ -53,16 +83,35 @@ async fn replay_one(
     Ok(Json(json::replayed(replayed)))
 }
 
-async fn replay_all(admin: Data<Admin>, request: HttpRequest, body: Bytes) -> Result<Json<Value>, Problem> {
+/// For an operator: delivers the events that pass a filter anew, the dead letters unless `state` says otherwise.
+///
+/// A viewer may count them with `dry_run`.
+#[utoipa::path(
+    post, path = "/api/v1/replay", tag = "events",
+    params(
+        ("dry_run" = Option<bool>, Query, nullable = false, description = "Only count."),
+        ("force" = Option<bool>, Query, nullable = false, description = "Also superseded ones."),
+    ),
+    request_body = EventQuery,
+    responses(
+        (status = 200, description = "How many there are.", body = json::Replayed),
+        Always, OfOne, OfActing, OfBody,
+    ),
+)]
+pub(super) async fn replay_all(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<Json<json::Replayed>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     let query = Parameters::of(&request, &["dry_run", "force"])?;
-    let fields = Parameters::of_body(&body, FILTER)?;
+    let fields = Parameters::of_body(&admin, &request, payload, FILTER, &[]).await?;
     if fields.is_empty() {
         let detail = format!("The filter is empty; give at least one of {}.", FILTER.join(", "));
         return Err(Problem::bad_parameter("body", detail));
     }
     let (force, dry_run) = (query.flag("force")?, query.flag("dry_run")?);
-    let which = Which::All(filter(&fields, &token)?);
+    let which = Which::All(EventQuery::of(&fields)?.seen_by(&token)?);
     if !dry_run {
         token.must_act()?;
     }
@@ -73,7 +122,19 @@ async fn replay_all(admin: Data<Admin>, request: HttpRequest, body: Bytes) -> Re
     Ok(Json(json::replayed(replayed)))
 }
 
-async fn discard(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+/// For an operator: deletes a dead letter, or an event that waits for an organisation that was removed.
+///
+/// For its application the event still counts.
+#[utoipa::path(
+    delete, path = "/api/v1/events/{event_id}", tag = "events",
+    params(("event_id" = inline(EventId), Path, description = "The event.")),
+    responses((status = 204, description = "It is gone."), Always, OfOne, OfActing, OfConflict),
+)]
+pub(super) async fn discard(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (record, _) = seen(&admin, &token, &id).await?;
@@ -96,11 +157,31 @@ async fn discard(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> 
     }
 }
 
-async fn pause(admin: Data<Admin>, request: HttpRequest, org: Path<String>) -> Result<Json<Value>, Problem> {
+/// For an operator: stops the organisation's deliveries. It outlives a restart.
+#[utoipa::path(
+    post, path = "/api/v1/organisations/{orgid}/pause", tag = "organisations",
+    params(("orgid" = inline(OrgId), Path, description = "The organisation.")),
+    responses((status = 200, description = "How its deliveries stand.", body = json::Gate), Always, OfOne, OfActing),
+)]
+pub(super) async fn pause(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    org: Path<String>,
+) -> Result<Json<json::Gate>, Problem> {
     turn(&admin, &request, &org, Turn::Pause, "pause").await
 }
 
-async fn resume(admin: Data<Admin>, request: HttpRequest, org: Path<String>) -> Result<Json<Value>, Problem> {
+/// For an operator: lets the organisation's deliveries go, whatever stopped them.
+#[utoipa::path(
+    post, path = "/api/v1/organisations/{orgid}/resume", tag = "organisations",
+    params(("orgid" = inline(OrgId), Path, description = "The organisation.")),
+    responses((status = 200, description = "How its deliveries stand.", body = json::Gate), Always, OfOne, OfActing),
+)]
+pub(super) async fn resume(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    org: Path<String>,
+) -> Result<Json<json::Gate>, Problem> {
     turn(&admin, &request, &org, Turn::Resume, "resume").await
 }
 
@@ -110,7 +191,7 @@ async fn turn(
     org: &str,
     make: impl Fn(OrgId) -> Turn,
     action: &str,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<json::Gate>, Problem> {
     let token = admin.tokens.load().verify(request)?;
     Parameters::of(request, &[])?;
     let org = organisation(org)?;
@@ -119,7 +200,7 @@ async fn turn(
     admin.journal.turn(make(org.clone()), token.name.as_str().into()).await?;
     tracing::info!(token = token.name, orgid = %org, action, "an operator acted");
     let paused = admin.journal.pulse().iter().any(|pulse| pulse.org == org && pulse.paused.is_some());
-    Ok(Json(serde_json::json!({ "orgid": org, "paused": paused })))
+    Ok(Json(json::Gate { orgid: org, paused }))
 }
 
 /// Lets an organisation pass that is configured, or that was heard of.
@@ -131,7 +212,24 @@ fn known(admin: &Admin, org: &OrgId) -> Result<(), Problem> {
     Err(Problem::not_found(format!("There is no organisation {org}.")))
 }
 
-async fn erase(
+/// For an operator: erases what is recorded of a candidate.
+///
+/// It waits until nothing of the candidate waits for delivery. Without `force` it is refused while that is so.
+#[utoipa::path(
+    delete, path = "/api/v1/candidates/{orgid}/{candidate_id}", tag = "candidates",
+    params(
+        ("orgid" = inline(OrgId), Path, description = "The organisation."),
+        ("candidate_id" = inline(CandidateId), Path, description = "The candidate."),
+        ("force" = Option<bool>, Query, nullable = false, description = "Ends open interviews first."),
+        ("undelivered" = Option<bool>, Query, nullable = false, description = "Erases at once, also what waits for delivery."),
+    ),
+    responses(
+        (status = 200, description = "The receipt.", body = json::Erasure),
+        (status = 202, description = "The receipt; it is done once everything is delivered.", body = json::Erasure),
+        Always, OfOne, OfActing, OfConflict,
+    ),
+)]
+pub(super) async fn erase(
     admin: Data<Admin>,
     request: HttpRequest,
     path: Path<(String, String)>,
@@ -152,8 +250,7 @@ async fn erase(
     // Whose it was is not logged, as that is what it is about.
     let receipt = erasure.number;
     tracing::info!(token = token.name, orgid = %org, receipt, refused, action = "erase", "an operator acted");
-    let status = if erasure.done_at.is_some() { 200 } else { 202 };
-    let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
+    let status = if erasure.done_at.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(HttpResponse::build(status).json(json::erasure(erasure)))
 }
 
@@ -196,12 +293,21 @@ async fn finish_first(
     Ok(())
 }
 
-async fn erasures(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// The receipts of erasures, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/erasures", tag = "candidates",
+    params((
+        "limit" = Option<u16>, Query, nullable = false, description = "How many at most; 100 if not given.",
+        minimum = 1, maximum = 1000
+    )),
+    responses((status = 200, description = "The receipts.", body = json::Erasures), Always),
+)]
+pub(super) async fn erasures(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Erasures>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     let limit = Parameters::of(&request, &["limit"])?.limit()?;
     let receipts = admin.journal.erasures(limit).await?;
-    let receipts: Vec<_> = receipts.into_iter().filter(|each| token.sees(&each.org)).map(json::erasure).collect();
-    Ok(Json(serde_json::json!({ "erasures": receipts })))
+    let erasures = receipts.into_iter().filter(|each| token.sees(&each.org)).map(json::erasure).collect();
+    Ok(Json(json::Erasures { erasures }))
 }
 
 fn organisation(org: &str) -> Result<OrgId, Problem> {

@@ -1,11 +1,14 @@
 //! The routes under `/api/v1`.
 
-use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
-use serde_json::Value;
+use jiff::fmt::temporal::Pieces;
+use utoipa::{IntoParams, ToSchema};
 
-use super::parameters::Parameters;
+use super::openapi::{Always, OfOne};
+use super::parameters::{Paging, Parameters};
+use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 use crate::journal::{AttemptRecord, DeliveryState, EventFilter, EventRecord, ProtectionFilter};
@@ -13,59 +16,139 @@ use crate::journal::{AttemptRecord, DeliveryState, EventFilter, EventRecord, Pro
 const INSTANT: &str = "an RFC 3339 time such as 2026-04-09T14:30:00Z";
 pub(super) const ORGANISATION: &str = "an organisation id";
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/api/v1/events", web::get().to(events))
-        .route("/api/v1/events/{event_id}", web::get().to(event))
-        .route("/api/v1/protections", web::get().to(protections))
-        .route("/api/v1/stats", web::get().to(stats))
-        .configure(super::applications::routes)
-        .configure(super::actions::routes)
-        .service(web::scope("/api").default_service(web::to(unknown)));
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/events", events)
+        .get("/api/v1/events/{event_id}", event)
+        .get("/api/v1/protections", protections)
+        .get("/api/v1/stats", stats)
 }
 
 /// Whoever has no token is not told what there is.
-async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem {
+pub(super) async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem {
     match admin.tokens.load().verify(&request) {
         Ok(_) => Problem::not_found(format!("There is nothing at {} {}.", request.method(), request.path())),
         Err(problem) => problem,
     }
 }
 
-async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// Events by filter, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/events", tag = "events",
+    params(EventQuery, Paging),
+    responses((status = 200, description = "A page of events.", body = json::Events), Always, OfOne),
+)]
+pub(super) async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Events>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let parameters = Parameters::of(&request, &[FILTER, &["limit", "cursor"]].concat())?;
-    let filter = filter(&parameters, &token)?;
-    let page = admin.journal.events(filter, parameters.cursor()?, parameters.limit()?).await?;
-    Ok(Json(json::page("events", page, json::event)))
+    let parameters = Parameters::of(&request, &[FILTER, Paging::NAMES].concat())?;
+    let filter = EventQuery::of(&parameters)?.seen_by(&token)?;
+    let paging = parameters.paging()?;
+    Ok(Json(json::events(admin.journal.events(filter, paging.cursor, paging.limit).await?)))
 }
 
 /// The keys of a filter of events.
 pub(super) const FILTER: &[&str] =
     &["orgid", "event_type", "state", "job_application_id", "candidate_id", "since", "until"];
 
-/// Reads a filter of events, narrowed to what the token sees.
-pub(super) fn filter(parameters: &Parameters, token: &Token) -> Result<EventFilter, Problem> {
-    Ok(EventFilter {
-        orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)?,
-        event_type: parameters.take("event_type", "interview_started, interview_ended or state_changed", |value| {
-            EventType::ALL.into_iter().find(|each| each.as_str() == value)
-        })?,
-        state: parameters.take("state", "none, pending, delivered or dead", |value| {
-            DeliveryState::ALL.into_iter().find(|each| each.as_str() == value)
-        })?,
-        application: parameters.take("job_application_id", "an id", |value| ApplicationId::new(value).ok())?,
-        candidate: parameters.take("candidate_id", "an id", |value| CandidateId::new(value).ok())?,
-        since: parameters.parse::<Timestamp>("since", INSTANT)?,
-        until: parameters.parse::<Timestamp>("until", INSTANT)?,
-    })
+/// Which events; a key that is not given does not narrow.
+#[derive(IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[schema(as = EventFilter, min_properties = 1)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventQuery {
+    /// Only this organisation's.
+    #[param(inline, nullable = false)]
+    #[schema(nullable = false)]
+    orgid: Option<OrgId>,
+    /// Only this type.
+    #[param(inline, nullable = false)]
+    #[schema(nullable = false)]
+    event_type: Option<EventType>,
+    /// Only this state of delivery.
+    #[param(inline, nullable = false)]
+    #[schema(nullable = false)]
+    state: Option<DeliveryState>,
+    /// Only this job application's.
+    #[param(inline, nullable = false)]
+    #[schema(nullable = false)]
+    job_application_id: Option<ApplicationId>,
+    /// Only this candidate's.
+    #[param(inline, nullable = false)]
+    #[schema(nullable = false)]
+    candidate_id: Option<CandidateId>,
+    /// Received at this time or later.
+    #[param(value_type = Option<String>, format = DateTime, nullable = false)]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    since: Option<Timestamp>,
+    /// Received before this time.
+    #[param(value_type = Option<String>, format = DateTime, nullable = false)]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    until: Option<Timestamp>,
 }
 
-async fn event(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+impl EventQuery {
+    /// Reads it from a query or a body.
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, Problem> {
+        Ok(Self {
+            orgid: parameters.parse::<OrgId>("orgid", ORGANISATION)?,
+            event_type: parameters.take(
+                "event_type",
+                "interview_started, interview_ended or state_changed",
+                |value| EventType::ALL.into_iter().find(|each| each.as_str() == value),
+            )?,
+            state: parameters.take("state", "none, pending, delivered or dead", |value| {
+                DeliveryState::ALL.into_iter().find(|each| each.as_str() == value)
+            })?,
+            job_application_id: parameters
+                .take("job_application_id", "an id", |value| ApplicationId::new(value).ok())?,
+            candidate_id: parameters.take("candidate_id", "an id", |value| CandidateId::new(value).ok())?,
+            since: parameters.take("since", INSTANT, instant)?,
+            until: parameters.take("until", INSTANT, instant)?,
+        })
+    }
+
+    /// The same, narrowed to what the token sees.
+    ///
+    /// # Errors
+    /// 404 for an organisation that it does not see.
+    pub(super) fn seen_by(self, token: &Token) -> Result<EventFilter, Problem> {
+        Ok(EventFilter {
+            orgs: token.narrow(self.orgid)?,
+            event_type: self.event_type,
+            state: self.state,
+            application: self.job_application_id,
+            candidate: self.candidate_id,
+            since: self.since,
+            until: self.until,
+        })
+    }
+}
+
+/// A time, or the last that there is where it is later: the year 9999 ends beyond.
+fn instant(text: &str) -> Option<Timestamp> {
+    let beyond = || {
+        let pieces = Pieces::parse(text).ok()?;
+        let whole = pieces.time().is_some() && pieces.offset().is_some();
+        (whole && pieces.date().year() == 9999).then_some(Timestamp::MAX)
+    };
+    text.parse().ok().or_else(beyond)
+}
+
+/// One event with every attempt to deliver it, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/events/{event_id}", tag = "events",
+    params(("event_id" = inline(EventId), Path, description = "The event.")),
+    responses((status = 200, description = "The event.", body = json::EventPage), Always, OfOne),
+)]
+pub(super) async fn event(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<Json<json::EventPage>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (record, attempts) = seen(&admin, &token, &id).await?;
-    Ok(HttpResponse::Ok().json(json::event_page(record, attempts)))
+    Ok(Json(json::event_page(record, attempts)))
 }
 
 /// An event that the token sees.
@@ -77,18 +160,33 @@ pub(super) async fn seen(admin: &Admin, token: &Token, id: &str) -> Result<(Even
     seen.ok_or_else(|| Problem::not_found(format!("There is no event {parsed}.")))
 }
 
-async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// Who is or was protected.
+#[utoipa::path(
+    get, path = "/api/v1/protections", tag = "applications",
+    params(
+        ("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's."),
+        ("active" = Option<bool>, Query, nullable = false, description = "Only those that are on, or off."),
+        Paging,
+    ),
+    responses((status = 200, description = "A page of protections.", body = json::Protections), Always, OfOne),
+)]
+pub(super) async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Protections>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let parameters = Parameters::of(&request, &["orgid", "active", "limit", "cursor"])?;
+    let parameters = Parameters::of(&request, &[&["orgid", "active"], Paging::NAMES].concat())?;
     let filter = ProtectionFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)?,
         active: parameters.parse::<bool>("active", "true or false")?,
     };
-    let page = admin.journal.protections(filter, parameters.cursor()?, parameters.limit()?).await?;
-    Ok(Json(json::page("protections", page, json::protection)))
+    let paging = parameters.paging()?;
+    Ok(Json(json::protections(admin.journal.protections(filter, paging.cursor, paging.limit).await?)))
 }
 
-async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// Figures of each organisation since its journal began.
+#[utoipa::path(
+    get, path = "/api/v1/stats", tag = "organisations",
+    responses((status = 200, description = "The figures.", body = json::Stats), Always),
+)]
+pub(super) async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Stats>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let now = admin.clock.now();
@@ -101,5 +199,5 @@ async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, 
             json::organisation(stats, is_silent, now)
         })
         .collect();
-    Ok(Json(serde_json::json!({ "organisations": organisations })))
+    Ok(Json(json::Stats { organisations }))
 }

@@ -1,12 +1,14 @@
 //! Job applications: which are in an interview, the path of one, and opening or closing an
 //! interview by hand.
 
-use actix_web::web::{self, Bytes, Data, Json, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use serde_json::Value;
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Path, Payload};
+use utoipa::ToSchema;
 
 use super::api::ORGANISATION;
-use super::parameters::Parameters;
+use super::openapi::{Always, OfActing, OfBody, OfConflict, OfOne};
+use super::parameters::{Paging, Parameters};
+use super::routes::Routes;
 use super::{Admin, Problem, json};
 use crate::domain::{ApplicationId, Occurred, OrgId, Position, Reason, Source, StateChange};
 use crate::journal::{ApplicationFilter, ApplicationRecord, Cursor, EventFilter, EventRecord, Incoming, Receipt};
@@ -14,29 +16,55 @@ use crate::journal::{ApplicationFilter, ApplicationRecord, Cursor, EventFilter, 
 /// How many events are asked of the journal at once.
 const STEP: usize = 500;
 
-/// The longest reason that an operator may give, in bytes.
+/// The longest reason that an operator may give, in characters.
 const MAX_REASON: usize = 1000;
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/api/v1/applications", web::get().to(list))
-        .route("/api/v1/applications/{orgid}/{job_application_id}", web::get().to(one))
-        .route("/api/v1/applications/{orgid}/{job_application_id}/events", web::post().to(by_hand));
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/applications", list)
+        .get("/api/v1/applications/{orgid}/{job_application_id}", one)
+        .post("/api/v1/applications/{orgid}/{job_application_id}/events", by_hand)
 }
 
-async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// The applications that are in an interview, the longest first.
+#[utoipa::path(
+    get, path = "/api/v1/applications", tag = "applications", operation_id = "applications",
+    params(
+        ("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's."),
+        (
+            "in_interview" = Option<String>, Query, nullable = false, pattern = "^true$",
+            description = "Only these are listed."
+        ),
+        Paging,
+    ),
+    responses((status = 200, description = "A page of applications.", body = json::Applications), Always, OfOne),
+)]
+pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Applications>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let parameters = Parameters::of(&request, &["orgid", "in_interview", "limit", "cursor"])?;
-    if !parameters.parse::<bool>("in_interview", "true")?.unwrap_or(true) {
-        let detail = "Only applications in an interview are listed; ask for in_interview=true.";
-        return Err(Problem::bad_parameter("in_interview", detail));
-    }
+    let parameters = Parameters::of(&request, &[&["orgid", "in_interview"], Paging::NAMES].concat())?;
+    parameters.take("in_interview", "true, as only applications in an interview are listed", |value| {
+        (value == "true").then_some(())
+    })?;
     let filter = ApplicationFilter { orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)? };
-    let page = admin.journal.in_interview(filter, parameters.cursor()?, parameters.limit()?).await?;
-    Ok(Json(json::page("applications", page, json::application)))
+    let paging = parameters.paging()?;
+    Ok(Json(json::applications(admin.journal.in_interview(filter, paging.cursor, paging.limit).await?)))
 }
 
-async fn one(admin: Data<Admin>, request: HttpRequest, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
+/// The path of one application, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/applications/{orgid}/{job_application_id}", tag = "applications",
+    operation_id = "application",
+    params(
+        ("orgid" = inline(OrgId), Path, description = "The organisation."),
+        ("job_application_id" = inline(ApplicationId), Path, description = "The job application."),
+    ),
+    responses((status = 200, description = "The application.", body = json::ApplicationPage), Always, OfOne),
+)]
+pub(super) async fn one(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+) -> Result<Json<json::ApplicationPage>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (org, application) = ids(&path)?;
@@ -47,7 +75,7 @@ async fn one(admin: Data<Admin>, request: HttpRequest, path: Path<(String, Strin
     let record = record.ok_or_else(|| unknown(&org, &application))?;
     let filter = EventFilter { orgs: Some(vec![org]), application: Some(application), ..EventFilter::default() };
     let events = all(&admin, filter).await?;
-    Ok(HttpResponse::Ok().json(json::application_page(record, events)))
+    Ok(Json(json::application_page(record, events)))
 }
 
 /// All events that pass the filter, newest first.
@@ -63,32 +91,62 @@ pub(super) async fn all(admin: &Admin, filter: EventFilter) -> Result<Vec<EventR
     }
 }
 
-async fn by_hand(
+/// What an operator says of an application.
+#[derive(ToSchema)]
+#[schema(as = EventByHand)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByHand {
+    /// Whether the interview is opened or closed.
+    #[schema(value_type = String, pattern = "^interview_(stage_)?(started|ended)$")]
+    event_type: Position,
+    /// Why.
+    #[schema(max_length = 1000, nullable = false)]
+    reason: Option<String>,
+}
+
+impl ByHand {
+    fn of(fields: &Parameters) -> Result<Self, Problem> {
+        let told = fields.take("event_type", "interview_started or interview_ended", Position::told_by)?;
+        let event_type = told.ok_or_else(|| {
+            let detail = "'event_type' is missing; expected interview_started or interview_ended.";
+            Problem::bad_parameter("event_type", detail)
+        })?;
+        let reason = fields.take("reason", "a text of at most 1000 characters", |reason| {
+            (reason.chars().count() <= MAX_REASON).then(|| reason.trim().to_owned())
+        })?;
+        Ok(Self { event_type, reason })
+    }
+}
+
+/// For an operator: opens or closes an interview by hand, whatever Workday says.
+#[utoipa::path(
+    post, path = "/api/v1/applications/{orgid}/{job_application_id}/events", tag = "applications",
+    params(
+        ("orgid" = inline(OrgId), Path, description = "The organisation."),
+        ("job_application_id" = inline(ApplicationId), Path, description = "The job application."),
+    ),
+    request_body = ByHand,
+    responses(
+        (status = 200, description = "The event was stored.", body = json::Taken),
+        Always, OfOne, OfActing, OfConflict, OfBody,
+    ),
+)]
+pub(super) async fn by_hand(
     admin: Data<Admin>,
     request: HttpRequest,
     path: Path<(String, String)>,
-    body: Bytes,
-) -> Result<HttpResponse, Problem> {
+    payload: Payload,
+) -> Result<Json<json::Taken>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (org, application) = ids(&path)?;
     token.act_on(&org)?;
-    let fields = Parameters::of_body(&body, &["event_type", "reason"])?;
-    let told = fields.take("event_type", "interview_started or interview_ended", Position::told_by)?;
-    let told = told.ok_or_else(|| {
-        Problem::bad_parameter("event_type", "'event_type' is missing; expected interview_started or interview_ended.")
-    })?;
-    let reason = fields.take("reason", "a text of at most 1000 bytes", |reason| {
-        (reason.len() <= MAX_REASON).then(|| reason.trim().to_owned())
-    })?;
+    let fields = Parameters::of_body(&admin, &request, payload, &["event_type", "reason"], &[]).await?;
+    let ByHand { event_type, reason } = ByHand::of(&fields)?;
     let record = admin.journal.application(org.clone(), application.clone()).await?;
     let record = record.ok_or_else(|| unknown(&org, &application))?;
-    let receipt = move_by_hand(&admin, &org, record, told, &token.name, reason.as_deref()).await?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({
-        "event_id": receipt.event_id(),
-        "event_type": receipt.event_type(),
-        "outcome": receipt.outcome(),
-    })))
+    let receipt = move_by_hand(&admin, &org, record, event_type, &token.name, reason.as_deref()).await?;
+    Ok(Json(json::taken(&receipt)))
 }
 
 /// Puts the candidate in or out of an interview, whatever Workday says.

@@ -1,31 +1,59 @@
-//! The query parameters of the API: unknown ones and bad values are refused by name.
+//! The query parameters and bodies of the API: unknown keys and bad values are refused by name.
 
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Payload;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use utoipa::IntoParams;
 
-use super::Problem;
+use super::{Admin, Problem};
+use crate::intake;
 use crate::journal::Cursor;
+use crate::net;
+use crate::refusal::{Code, Refusal};
 
 /// How many entries a page has unless the caller says otherwise, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
+/// The longest body, in bytes: all that is taken is a few short texts.
+const MAX_BODY: usize = 64 * 1024;
+
 /// The parameters of one request, taken one by one.
 pub(super) struct Parameters(Vec<(String, String)>);
+
+/// Which part of a list is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// How many entries at most.
+    #[param(value_type = u16, required = false, minimum = 1, maximum = 1000, default = 100)]
+    pub(super) limit: usize,
+    /// Where to go on: the `next` of the page before. It stays right when entries are added.
+    #[param(value_type = String, required = false, pattern = "^[0-9a-f]{1,12}$")]
+    pub(super) cursor: Option<Cursor>,
+}
+
+impl Paging {
+    /// The names of its parameters.
+    pub(super) const NAMES: &[&str] = &["limit", "cursor"];
+}
 
 impl Parameters {
     /// Reads the query.
     ///
     /// # Errors
-    /// When a name is not among `known` or stands twice.
+    /// When a name is not among `known` or stands twice, or when the URL does not stand for UTF-8.
     pub(super) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
-        let pairs: Vec<_> = url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
+        let query = request.query_string();
+        check_utf8("path", request.uri().path())?;
+        check_utf8("query", query)?;
+        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         for (place, (name, _)) in pairs.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
-                let detail = format!("There is no parameter '{name}' here; there are {}.", known.join(", "));
-                return Err(Problem::bad_parameter(name, detail));
-            }
+            check_name(name, "parameter", known)?;
             if pairs[..place].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Problem::bad_parameter(name, format!("The parameter '{name}' stands twice.")));
             }
@@ -33,32 +61,38 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// Reads a body: an object of texts and truth values, or nothing.
+    /// Reads a body: an object of these texts and these truth values, or nothing (`null` is nothing).
     ///
     /// # Errors
-    /// When it is something else, or holds a key that is not among `known`.
-    pub(super) fn of_body(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
-        if body.trim_ascii().is_empty() {
+    /// When it is something else, does not arrive, or holds another key or the same one twice.
+    pub(super) async fn of_body(
+        admin: &Admin,
+        request: &HttpRequest,
+        payload: Payload,
+        texts: &[&str],
+        flags: &[&str],
+    ) -> Result<Self, Problem> {
+        let whole = |refusal: Refusal| Problem::of_message(&refusal, Some("body"));
+        let body = net::read_body(request, payload, MAX_BODY, admin.public.limits.request).await.map_err(whole)?;
+        if matches!(body.trim_ascii(), b"" | b"null") {
             return Ok(Self(Vec::new()));
         }
-        let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body);
-        let object =
-            object.map_err(|error| Problem::bad_parameter("body", format!("The body is no JSON object: {error}.")))?;
+        check_media(request).map_err(whole)?;
+        let no_object = |error| Problem::bad_parameter("body", format!("The body is no JSON object: {error}."));
+        let known = [texts, flags].concat();
         let mut pairs = Vec::new();
-        for (name, value) in object {
-            if !known.contains(&name.as_str()) {
-                let detail = format!("There is no key '{name}' here; there are {}.", known.join(", "));
-                return Err(Problem::bad_parameter(&name, detail));
-            }
-            match value {
-                serde_json::Value::Null => {}
-                serde_json::Value::String(text) => pairs.push((name, text)),
-                serde_json::Value::Bool(value) => pairs.push((name, value.to_string())),
+        for (name, value) in intake::members(&body).map_err(no_object)? {
+            check_name(&name, "key", &known)?;
+            let value = match value {
+                Value::String(text) if texts.contains(&name.as_str()) => text,
+                Value::Bool(flag) if flags.contains(&name.as_str()) => flag.to_string(),
                 other => {
-                    let detail = format!("'{name}' is {other}; expected a text, or true or false.");
+                    let expected = if flags.contains(&name.as_str()) { "true or false" } else { "a text" };
+                    let detail = format!("'{name}' is {other}; expected {expected}, or no such key.");
                     return Err(Problem::bad_parameter(&name, detail));
                 }
-            }
+            };
+            pairs.push((name, value));
         }
         Ok(Self(pairs))
     }
@@ -93,6 +127,7 @@ impl Parameters {
         self.take(name, expected, |value| value.parse().ok())
     }
 
+    /// How many entries are asked for.
     pub(super) fn limit(&self) -> Result<usize, Problem> {
         let limit = self.take("limit", "a number from 1 to 1000", |value| {
             value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
@@ -100,12 +135,43 @@ impl Parameters {
         Ok(limit?.unwrap_or(DEFAULT_LIMIT))
     }
 
-    pub(super) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
+    /// Which part of a list is asked for.
+    pub(super) fn paging(&self) -> Result<Paging, Problem> {
+        let hexadecimal = |value: &&str| value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let cursor = self.take("cursor", "the 'next' of an earlier page", |value| {
-            u64::from_str_radix(value, 16).ok().filter(|cursor| *cursor < 1 << 48)
+            let place = Some(value).filter(hexadecimal).and_then(|value| u64::from_str_radix(value, 16).ok());
+            place.filter(|place| *place < 1 << 48).map(Cursor)
         });
-        Ok(cursor?.map(Cursor))
+        Ok(Paging { limit: self.limit()?, cursor: cursor? })
     }
+}
+
+/// What is not UTF-8 would be read as U+FFFD, and stand for another id than was meant.
+fn check_utf8(part: &str, encoded: &str) -> Result<(), Problem> {
+    match percent_decode_str(encoded).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Problem::bad_parameter(part, format!("The {part} of the URL is not UTF-8."))),
+    }
+}
+
+fn check_name(name: &str, kind: &str, known: &[&str]) -> Result<(), Problem> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(Problem::bad_parameter(name, format!("There is no {kind} '{name}' here; there are {known}.")))
+}
+
+/// Takes JSON, and what curl and others call a body of which nobody said what it is.
+fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str());
+    let media = content_type.unwrap_or("?").split(';').next().unwrap_or_default().trim();
+    let taken = ["", "application/json", "application/x-www-form-urlencoded"];
+    if taken.iter().any(|each| media.eq_ignore_ascii_case(each)) {
+        return Ok(());
+    }
+    let message = format!("The Content-Type is '{media}'; expected application/json.");
+    Err(Refusal::new(Code::UnsupportedMediaType, message))
 }
 
 /// A cursor as callers see it.

@@ -1,53 +1,82 @@
 //! Refused messages: what was wrong with them, their text, and reading them again.
 
-use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Path};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::parameters::Parameters;
+use super::openapi::{Always, OfActing, OfConflict, OfOne, OfRetry};
+use super::parameters::{Paging, Parameters, shown};
+use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::auth::Authenticated;
 use crate::domain::{OrgId, Outcome};
-use crate::journal::{Receipt, RefusedFilter, RefusedRecord};
+use crate::journal::{RefusedFilter, RefusedRecord};
 use crate::public;
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/api/v1/refused", web::get().to(list))
-        .route("/api/v1/refused/{id}", web::get().to(one))
-        .route("/api/v1/refused/{id}/retry", web::post().to(retry));
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/v1/refused", list)
+        .get("/api/v1/refused/{id}", one)
+        .post("/api/v1/refused/{id}/retry", retry)
 }
 
-#[derive(Serialize)]
-struct Item {
+/// Refused messages.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedList)]
+pub(super) struct List {
+    refused: Vec<Item>,
+    /// The cursor of the next page.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// A refused message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedMessage)]
+pub(super) struct Item {
     id: String,
-    orgid: String,
+    orgid: OrgId,
+    #[schema(format = DateTime)]
     at: String,
+    /// The word of the refusal.
     code: String,
+    /// Its sentence.
     message: String,
+    /// Where in the message: a path, or a line and column.
     #[serde(rename = "where")]
+    #[schema(required)]
     place: Option<String>,
+    #[schema(required)]
     content_type: Option<String>,
+    /// The URL's query.
     query: String,
+    /// How many bytes came.
     bytes: u64,
     /// Whether the body is all that came, so that it can be retried.
     complete: bool,
 }
 
-#[derive(Serialize)]
-struct Whole {
+/// A refused message with its text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedPage)]
+pub(super) struct Whole {
     #[serde(flatten)]
     item: Item,
+    /// `SOAPAction`.
+    #[schema(required)]
     soap_action: Option<String>,
+    /// `X-Workday-Tenant`.
+    #[schema(required)]
     tenant: Option<String>,
+    /// Its text as decoded, with what stands in `Password` elements masked.
     body: String,
 }
 
 fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     Item {
         id: id.to_string(),
-        orgid: head.org.to_string(),
+        orgid: head.org,
         at: at.to_string(),
         code: head.code,
         message: head.message,
@@ -59,28 +88,58 @@ fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     }
 }
 
-async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, Problem> {
+/// Refused messages that are kept, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/refused", tag = "refused", operation_id = "refused",
+    params(
+        ("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's."),
+        ("code" = Option<String>, Query, nullable = false, description = "Only those refused with this code."),
+        Paging,
+    ),
+    responses((status = 200, description = "A page of refused messages.", body = List), Always, OfOne),
+)]
+pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<List>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let parameters = Parameters::of(&request, &["orgid", "code", "limit", "cursor"])?;
+    let parameters = Parameters::of(&request, &[&["orgid", "code"], Paging::NAMES].concat())?;
     let filter = RefusedFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?)?,
         code: parameters.parse::<String>("code", "a code")?,
     };
-    let page = admin.public.refused.list(filter, parameters.cursor()?, parameters.limit()?).await?;
-    Ok(Json(json::page("refused", page, item)))
+    let paging = parameters.paging()?;
+    let page = admin.public.refused.list(filter, paging.cursor, paging.limit).await?;
+    Ok(Json(List { refused: page.items.into_iter().map(item).collect(), next: shown(page.next) }))
 }
 
-async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+/// One refused message with its text.
+#[utoipa::path(
+    get, path = "/api/v1/refused/{id}", tag = "refused", operation_id = "refused_message",
+    params(("id" = u64, Path, description = "Its number.", maximum = 9223372036854775807_i64)),
+    responses((status = 200, description = "The message.", body = Whole), Always, OfOne),
+)]
+pub(super) async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<Json<Whole>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (record, body) = find(&admin, &token, &id).await?;
     let (soap_action, tenant) = (record.head.soap_action.clone(), record.head.tenant.clone());
-    Ok(HttpResponse::Ok().json(Whole { item: item(record), soap_action, tenant, body }))
+    Ok(Json(Whole { item: item(record), soap_action, tenant, body }))
 }
 
-/// Reads a message again with what is now in force. Its credentials were checked when it came; now
-/// an operator vouches for it.
-async fn retry(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+/// For an operator: reads a message again with what is now in force; once taken, it is gone from the list.
+///
+/// Its credentials were checked when it came; now the operator vouches for it.
+#[utoipa::path(
+    post, path = "/api/v1/refused/{id}/retry", tag = "refused", operation_id = "retry_refused",
+    params(("id" = u64, Path, description = "Its number.", maximum = 9223372036854775807_i64)),
+    responses(
+        (status = 200, description = "It was taken.", body = json::Taken),
+        Always, OfOne, OfActing, OfConflict, OfRetry,
+    ),
+)]
+pub(super) async fn retry(
+    admin: Data<Admin>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<Json<json::Taken>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     token.must_act()?;
@@ -100,15 +159,7 @@ async fn retry(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Re
     if receipt.outcome() != Outcome::DryRun {
         admin.public.refused.remove(record.id).await?;
     }
-    Ok(HttpResponse::Ok().json(answer(&receipt)))
-}
-
-fn answer(receipt: &Receipt) -> Value {
-    serde_json::json!({
-        "outcome": receipt.outcome().as_str(),
-        "event_id": receipt.event_id().map(|id| id.to_string()),
-        "event_type": receipt.event_type().as_str(),
-    })
+    Ok(Json(json::taken(&receipt)))
 }
 
 async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(RefusedRecord, String), Problem> {

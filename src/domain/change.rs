@@ -9,6 +9,8 @@ use super::lifecycle::{EventType, Position};
 /// A stage, step or status: trimmed, never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(value_type = String, min_length = 1))]
 pub struct Text(Box<str>);
 
 /// Longest stage, step or status that is taken, in bytes of UTF-8.
@@ -72,6 +74,7 @@ pub struct StateChange {
 /// By which way a state change came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum Source {
     /// The SOAP endpoint, enveloped or bare.
     Soap,
@@ -101,6 +104,11 @@ impl Source {
 /// A state change with its identity and its decided type: the model that all parts share, and,
 /// serialised, the candidate event of the contract (section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "server",
+    schema(description = "A state change with its identity and what it was decided to mean.")
+)]
 pub struct CandidateEvent {
     /// Identity; also the `Idempotency-Key` at the relay.
     pub event_id: EventId,
@@ -115,16 +123,21 @@ pub struct CandidateEvent {
     /// The job requisition.
     pub job_requisition_id: RequisitionId,
     /// The recruiting stage, `null` where not given.
+    #[cfg_attr(feature = "server", schema(required))]
     pub stage: Option<Text>,
     /// The step, `null` where not given.
+    #[cfg_attr(feature = "server", schema(required))]
     pub step: Option<Text>,
     /// The status, `null` where not given.
+    #[cfg_attr(feature = "server", schema(required))]
     pub status: Option<Text>,
     /// When the transition occurred, RFC 3339 UTC; the time of receipt where the message gives none.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub timestamp: Timestamp,
     /// When the journal took the event, RFC 3339 UTC.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub received_at: Timestamp,
     /// By which way it came in.
     pub source: Source,

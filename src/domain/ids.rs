@@ -36,6 +36,8 @@ pub enum InvalidId {
 
 /// One imper.ai customer, which is one Workday tenant: `[a-z0-9][a-z0-9_-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(value_type = String, pattern = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
 pub struct OrgId(Arc<str>);
 
 impl OrgId {
@@ -80,6 +82,16 @@ macro_rules! workday_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+        #[cfg_attr(
+            feature = "server",
+            schema(
+                value_type = String,
+                min_length = 1,
+                max_length = 255,
+                pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+            )
+        )]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -133,6 +145,15 @@ workday_id! {
 /// in the journal, so that looking an id up needs no index; the 26 bits between are the journal's
 /// own tag, so that two journals never give the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "server",
+    schema(
+        value_type = String,
+        description = "The identity of an event: a UUID of version 7.",
+        pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+    )
+)]
 pub struct EventId(Uuid);
 
 impl EventId {

@@ -17,6 +17,7 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Whether the candidate is in an interview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum Position {
     /// Not in an interview stage, or closed.
     Out,
@@ -47,6 +48,7 @@ impl Position {
 /// What a state change was decided to mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum EventType {
     /// The candidate entered the first interview stage.
     InterviewStarted,
@@ -191,6 +193,7 @@ pub enum Decision {
 
 /// What the sender is told became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum Outcome {
     /// It was applied and is stored.
     Accepted,

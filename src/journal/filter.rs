@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::domain::{
     ApplicationId, CandidateEvent, CandidateId, EventType, OrgId, Outcome, Position, Reason, RequisitionId,
@@ -41,7 +42,8 @@ pub struct EventFilter {
 }
 
 /// What became of an event's delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// There is nothing to deliver.
     None,
@@ -128,7 +130,8 @@ pub struct Paused {
 }
 
 /// Why deliveries stand still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PauseCause {
     /// An operator paused them.
     Operator,
@@ -166,7 +169,8 @@ pub struct Pulse {
 }
 
 /// How one attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// The event arrived.
     Delivered,

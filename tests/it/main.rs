@@ -26,6 +26,7 @@ mod kill;
 mod limits;
 mod line;
 mod model;
+mod openapi;
 mod operate;
 mod operator;
 mod oracle;

@@ -40,6 +40,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("clap::", &["src/cli.rs", "src/cli/"]),
     ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
     ("prometheus_client::", &["src/metrics.rs"]),
+    ("utoipa::", &["src/admin/", "src/problem.rs", "src/domain/", "src/journal/filter.rs"]),
     ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs"]),
 ];
 

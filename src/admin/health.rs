@@ -1,0 +1,76 @@
+//! Whether the process runs, whether it can take an event, and its figures. No token is needed.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::Data;
+
+use super::Admin;
+use super::openapi;
+use super::routes::Routes;
+use crate::journal::{Health, Unavailable};
+use crate::metrics;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/livez", livez)
+        .get("/readyz", readyz)
+        .get("/metrics", scrape)
+        .get("/api/openapi.json", openapi::document)
+}
+
+/// Whether the process runs.
+#[utoipa::path(
+    get, path = "/livez", tag = "health", security(()),
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8")),
+)]
+pub async fn livez() -> HttpResponse {
+    HttpResponse::Ok().content_type(TEXT).body("ok\n")
+}
+
+/// Whether the journal can take an event.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", security(()),
+    responses(
+        (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
+        (
+            status = 503, description = "It cannot, and why.", body = String,
+            content_type = "text/plain; charset=utf-8",
+            headers(("Retry-After" = u64, description = "When to ask again, in seconds."))
+        ),
+    ),
+)]
+pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
+    match *admin.stopping.borrow() {
+        true => ready(&Health::NotReady(Unavailable::Stopped)),
+        false => ready(&admin.journal.health()),
+    }
+}
+
+/// The answer to whoever asks whether an event could be taken now.
+pub fn ready(health: &Health) -> HttpResponse {
+    match health {
+        Health::Ready => HttpResponse::Ok().content_type(TEXT).body("ready\n"),
+        Health::NotReady(reason) => HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, reason.retry_after().as_secs()))
+            .content_type(TEXT)
+            .body(format!("not ready: {reason}\n")),
+    }
+}
+
+/// The figures, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", operation_id = "metrics", security(()),
+    responses((
+        status = 200, description = "OpenMetrics text.", body = String,
+        content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    )),
+)]
+pub(super) async fn scrape(admin: Data<Admin>) -> HttpResponse {
+    for (org, silent) in admin.silent() {
+        admin.metrics.listened(&org, silent);
+    }
+    let page = admin.metrics.scrape(&admin.journal.pulse(), admin.clock.now());
+    HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(page)
+}

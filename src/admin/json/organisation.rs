@@ -1,0 +1,91 @@
+//! Figures of organisations.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::text;
+use crate::domain::OrgId;
+use crate::journal::{OrganisationStats, PauseCause};
+
+/// Figures of each organisation since its journal began.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Stats {
+    pub(in crate::admin) organisations: Vec<Organisation>,
+}
+
+/// Figures of an organisation.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Organisation {
+    orgid: OrgId,
+    /// Events accepted; stale ones and duplicates are not counted.
+    accepted: u64,
+    delivered: u64,
+    /// Events given up and still there.
+    dead: u64,
+    /// Events that wait for delivery.
+    pending: u64,
+    oldest_pending_seconds: f64,
+    /// Whether its deliveries stand still.
+    paused: bool,
+    #[schema(required, format = DateTime)]
+    paused_since: Option<String>,
+    #[schema(required)]
+    paused_by: Option<PauseCause>,
+    /// What the relay answered, or who asked for it.
+    #[schema(required)]
+    paused_because: Option<String>,
+    /// Until when the relay has asked for quiet.
+    #[schema(required, format = DateTime)]
+    held_until: Option<String>,
+    /// All that was accepted before is delivered or dead.
+    #[schema(format = DateTime)]
+    delivered_through: String,
+    #[schema(required, format = DateTime)]
+    last_message_at: Option<String>,
+    #[schema(required, format = DateTime)]
+    last_started_at: Option<String>,
+    /// Starts that were not delivered while that was of use.
+    late: u64,
+    interviews_open_too_long: u64,
+    /// No message came for longer than expected.
+    silent: bool,
+    stages_seen: Vec<Stage>,
+}
+
+/// A stage that was seen in messages.
+#[derive(Serialize, ToSchema)]
+struct Stage {
+    stage: String,
+    /// Whether it counted as an interview.
+    interview: bool,
+    /// How often it was seen.
+    count: u64,
+}
+
+pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now: Timestamp) -> Organisation {
+    let age = stats.oldest_pending.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    Organisation {
+        orgid: stats.org,
+        accepted: stats.accepted,
+        delivered: stats.delivered,
+        dead: stats.dead,
+        pending: stats.pending,
+        oldest_pending_seconds: age,
+        paused: stats.paused.is_some(),
+        paused_since: text(stats.paused.as_ref().map(|paused| paused.since)),
+        paused_by: stats.paused.as_ref().map(|paused| paused.cause),
+        paused_because: stats.paused.and_then(|paused| paused.reason),
+        held_until: text(stats.held_until.filter(|until| *until > now)),
+        // Everything accepted before the oldest that waits, or before now, is done with.
+        delivered_through: stats.oldest_pending.unwrap_or(now).to_string(),
+        last_message_at: text(stats.last_message_at),
+        last_started_at: text(stats.last_started_at),
+        late: stats.late,
+        interviews_open_too_long: stats.open_too_long,
+        silent,
+        stages_seen: (stats.stages.into_iter())
+            .map(|seen| Stage { stage: seen.stage, interview: seen.interview, count: seen.count })
+            .collect(),
+    }
+}
