@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod embedded;
 pub mod filter;
+mod keys;
 pub mod refused;
 pub mod ticket;
 mod upkeep;

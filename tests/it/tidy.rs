@@ -29,7 +29,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
     ("ring::", &["src/auth/token.rs"]),
-    ("siphasher::", &["src/journal/embedded/keys.rs"]),
+    ("siphasher::", &["src/journal/keys.rs"]),
     ("toml::", &["src/config/"]),
     ("clap::", &["src/cli.rs", "src/cli/"]),
     ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
