@@ -13,6 +13,7 @@ pub mod batch;
 pub mod embedded;
 pub mod filter;
 mod keys;
+pub mod postgres;
 pub mod refused;
 pub mod ticket;
 mod upkeep;

@@ -183,7 +183,12 @@ fn what_others_can_reach_must_be_protected() {
 fn what_security_depends_on_but_is_not_built_stops_the_start() {
     assert!(faults("[tls]\ncert = 'a'\nkey = 'b'")[0].contains("does not serve it yet"));
     let found = faults("[store]\nurl = 'postgres://user:hunter2@host/db'");
-    assert!(found[0].contains("PostgreSQL") && !found[0].contains("hunter2"), "{found:?}");
+    assert!(found[0].contains("admin.token") && !found[0].contains("hunter2"), "{found:?}");
+    let found = faults("[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://user:hunter2@host'");
+    assert!(found[0].contains("DATABASE") && !found[0].contains("hunter2"), "{found:?}");
+    let good = "[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://u@a,b/db'\npassword = 'hunter2'";
+    assert_eq!(faults(good).len(), 0);
+    assert_eq!(faults("[store]\npassword = 'hunter2'").len(), 1);
     let certificate = "[org.x]\nhandler = 'in_process'\nauth.client_cert = { subject = 'CN=studio' }";
     assert!(load(certificate, &[]).unwrap_err().to_string().contains("cannot check yet"));
 }

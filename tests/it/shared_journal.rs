@@ -1,0 +1,163 @@
+//! Several real bridges on one database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::RequestBuilder;
+
+use crate::bridge::{Bridge, Home, PATIENCE, element};
+use crate::cluster::{self, Cluster, Database};
+use crate::kill::relayed;
+use crate::oracle::{Acknowledged, arrivals};
+use crate::relay::Relay;
+
+/// How long the relay takes for each answer, in milliseconds.
+const ANSWER: i64 = 20;
+
+const CLIENTS: usize = 6;
+
+/// A folder whose bridges keep their journal in this database.
+fn home(relay: &Relay, database: &Database) -> Home {
+    let mut home = relayed(relay);
+    home.set("IMPER_BRIDGE_STORE__URL", database.url());
+    home.set("IMPER_BRIDGE_DELIVERY__TIMEOUT_SECONDS", "1");
+    home
+}
+
+type Post = Box<dyn Fn(&str, &str) -> RequestBuilder + Send>;
+
+/// Moves one application, each message to another bridge, and each again until it is answered.
+async fn move_on(application: String, bridges: Vec<Post>, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
+    let (mut acknowledged, mut turn) = (Vec::new(), 0);
+    for step in 0.. {
+        // An interview that began is ended, so that everybody has as many of both.
+        if stop.load(Ordering::Relaxed) && step % 2 == 0 {
+            break;
+        }
+        let begun = Instant::now();
+        loop {
+            turn += 1;
+            let stage = ["Interview", "Offer"][step % 2];
+            if let Ok(answer) = bridges[turn % bridges.len()](&application, stage).send().await {
+                let status = answer.status();
+                if let Ok(text) = answer.text().await {
+                    assert_eq!(status, 200, "{text}");
+                    assert_eq!(element(&text, "Event_Type"), ["interview_started", "interview_ended"][step % 2]);
+                    acknowledged.push((application.clone(), element(&text, "Event_ID").to_owned()));
+                    break;
+                }
+            }
+            assert!(begun.elapsed() < PATIENCE, "some bridge answers");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    acknowledged
+}
+
+/// No request of an application came before the one before was answered.
+fn never_two_at_once(relay: &Relay) {
+    let mut last: HashMap<String, jiff::Timestamp> = HashMap::new();
+    for received in arrivals(relay, "acme") {
+        let application = received.body["job_application_id"].as_str().unwrap().to_owned();
+        if let Some(before) = last.insert(application.clone(), received.at) {
+            let apart = received.at.duration_since(before).as_millis();
+            assert!(apart >= i128::from(ANSWER) - 1, "{application}: two requests within {apart} ms");
+        }
+    }
+}
+
+async fn settled(bridges: &[&Bridge]) {
+    for bridge in bridges {
+        bridge.delivered().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bridges_share_a_journal_and_one_that_is_killed_is_taken_over() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    relay.answer(&format!("200@0.0{ANSWER}"));
+    let homes = [home(&relay, &database), home(&relay, &database)];
+    let (stays, dies) = tokio::join!(async { homes[0].start() }, async { homes[1].start() });
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let posts: Vec<Post> = vec![Box::new(stays.poster("acme")), Box::new(dies.poster("acme"))];
+            tokio::spawn(move_on(format!("A{number}"), posts, Arc::clone(&stop)))
+        })
+        .collect();
+    let both = |relay: &Relay| relay.received().len() >= 10 * CLIENTS;
+    let begun = Instant::now();
+    while !both(&relay) {
+        assert!(begun.elapsed() < PATIENCE, "the bridges deliver: {}", homes[0].log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    dies.kill();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = Acknowledged::default();
+    for client in clients {
+        for (application, id) in client.await.unwrap() {
+            acknowledged.note(&application, &id);
+        }
+    }
+    settled(&[&stays]).await;
+    let figures = acknowledged.prove(&stays, &relay, "acme").await;
+    assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
+    never_two_at_once(&relay);
+    crate::chance::tell(format_args!("two bridges, one killed: {figures}"));
+    assert!(stays.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_away_nothing_is_acknowledged_and_then_it_goes_on() {
+    let (relay, cluster) = (Relay::start(), Cluster::start());
+    let database = cluster.database(None);
+    let home = home(&relay, &database);
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Interview").await;
+    relay.wait_for(1).await;
+    let stopped = cluster.stop("INT");
+    let post = bridge.poster("acme");
+    let refused = post("A1", "Offer").send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("Retry-After"));
+    ready(&bridge, 503).await;
+    let _cluster = stopped.start();
+    ready(&bridge, 200).await;
+    bridge.change("acme", "A1", "Offer").await;
+    bridge.delivered().await;
+    let types: Vec<_> = relay.received().iter().map(|received| received.body["event_type"].clone()).collect();
+    assert_eq!(types, ["interview_started", "interview_ended"]);
+    assert!(bridge.terminate().success());
+}
+
+async fn ready(bridge: &Bridge, status: u16) {
+    let begun = Instant::now();
+    while bridge.get("/readyz").await.status() != status {
+        assert!(begun.elapsed() < PATIENCE, "/readyz becomes {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn many_bridges_may_make_the_tables_at_once() {
+    use imper_bridge::journal::postgres::{Options, Postgres};
+    let database = cluster::shared().database(None);
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let url = database.url().into();
+            let options =
+                Options { url, password: None, keep_refused: Duration::from_secs(60), observer: Arc::new(()) };
+            std::thread::spawn(move || Postgres::open(options).map(drop))
+        })
+        .collect();
+    opening.into_iter().for_each(|opening| opening.join().unwrap().unwrap());
+    assert_eq!(database.run("SELECT count(*) FROM journal"), "1", "one identity for all");
+    database.run("UPDATE schema_version SET version = 99, works_with = 99");
+    let options =
+        Options { url: database.url().into(), password: None, keep_refused: Duration::ZERO, observer: Arc::new(()) };
+    let refused = Postgres::open(options).err().expect("a newer journal is left alone").to_string();
+    assert!(refused.contains("start the newer bridge"), "{refused}");
+}
