@@ -5,7 +5,6 @@ mod api;
 mod applications;
 mod json;
 mod parameters;
-mod problem;
 mod refused;
 mod tokens;
 
@@ -25,7 +24,7 @@ use crate::journal::{Ages, Health, Journal};
 use crate::metrics::{self, Metrics};
 use crate::public::Public;
 
-pub use problem::Problem;
+pub use crate::problem::Problem;
 pub use tokens::{Token, Tokens};
 
 /// What the routes of the admin listener work with.

@@ -18,7 +18,7 @@ use url::Url;
 
 use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
-use crate::auth::Nonces;
+use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
@@ -28,7 +28,7 @@ use crate::journal::{self, Journal, Refused, Turn};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
-use crate::public::{self, Public};
+use crate::public::{self, Public, Rates};
 
 /// How long requests under way may take to be answered once the bridge is told to stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(10);
@@ -41,6 +41,10 @@ const WATCHDOG: Duration = Duration::from_secs(28);
 
 /// Workers of the public listener: what a message costs is parsing and waiting for the disk.
 const MAX_WORKERS: usize = 8;
+
+/// File descriptors that callers cannot take, beside one for each delivery under way: the journal's
+/// files, the admin listener, what the runtime needs.
+const KEPT_DESCRIPTORS: usize = 256;
 
 /// Where the configuration comes from, so that it can be read again.
 #[derive(Clone)]
@@ -74,6 +78,7 @@ pub struct Running {
     journal: Arc<dyn Journal>,
     refused: Arc<dyn Refused>,
     admin_state: Arc<Admin>,
+    handshakes: Option<net::Handshakes>,
     stop: watch::Sender<bool>,
     pump: Arc<Pump>,
     pumping: JoinHandle<()>,
@@ -157,15 +162,22 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         organisations: organisations.clone(),
         metrics: Arc::clone(&metrics),
         limits: settings.limits.clone(),
-        public_url: settings.public_url_at(public_address),
         clock: clock.clone(),
         refused: Arc::clone(&refused),
         nonces: Nonces::default(),
+        rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
+        sign_ins: SignIns::new(Arc::clone(&clock)),
+        public_url: settings.public_url.clone(),
+        own_url: settings.own_url_at(public_address),
+        trusted_proxies: settings.trusted_proxies.clone(),
     });
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
-    let limits = net::Limits::new(settings.limits.request);
+    let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
+    let limits = net::Limits::new(settings.limits.request, room);
     let routes = public::routes(Arc::clone(&public));
-    let public_server = net::serve(listeners.0, workers, limits, move || ActixApp::new().configure(routes.clone()))?;
+    let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
+    let app = move || ActixApp::new().configure(routes.clone());
+    let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let tokens = ArcSwap::from_pointee(tokens);
     let admin_state = Arc::new(Admin {
         journal: journal.clone(),
@@ -197,6 +209,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         journal,
         refused,
         admin_state,
+        handshakes,
         stop,
         pump,
         pumping,
@@ -207,12 +220,12 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
 impl Running {
     /// Where the public listener is reached from this machine.
     pub fn public_url(&self) -> Url {
-        local(self.public)
+        local(if self.handshakes.is_some() { "https" } else { "http" }, self.public)
     }
 
     /// Where the admin listener is reached from this machine.
     pub fn admin_url(&self) -> Url {
-        local(self.admin)
+        local("http", self.admin)
     }
 
     /// The token of an operator of everything.
@@ -257,13 +270,20 @@ impl Running {
             ("admin.listen", new.admin.listen != self.settings.admin.listen),
             ("store", new.store != self.settings.store),
             ("limits", new.limits != self.settings.limits),
+            ("tls", new.tls.is_some() != self.handshakes.is_some()),
+            ("trusted_proxies", new.trusted_proxies != self.settings.trusted_proxies),
         ] {
             if changed {
                 tracing::warn!(key, "this change takes effect at the next start");
             }
         }
         self.routing.replace(table);
+        if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
+            handshakes.replace(Arc::clone(&tls.server));
+        }
         self.organisations.replace(Directory::of(&new));
+        // What failed before may have been put right by this.
+        self.admin_state.public.sign_ins.forget();
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
         self.pump.nudge();
@@ -318,14 +338,14 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// The URL of a listener on this machine.
-pub(crate) fn local(address: SocketAddr) -> Url {
+pub(crate) fn local(scheme: &str, address: SocketAddr) -> Url {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
     let address = SocketAddr::new(ip, address.port());
-    Url::parse(&format!("http://{address}")).expect("an address and a port make a URL")
+    Url::parse(&format!("{scheme}://{address}")).expect("an address and a port make a URL")
 }
 
 fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web::dev::Server> {

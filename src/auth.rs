@@ -1,12 +1,13 @@
-//! Who may post: the credentials in a request's head, or in its message, verified.
+//! Who may post: the credentials in a request's head or in its message, and the certificate of its
+//! connection, verified.
 //!
 //! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
 //! what asks for it cannot be reached without a check; what was checked before it was kept is
 //! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
-//! Failed attempts are not slowed down yet. [`Denied`] tells missing credentials from wrong ones,
-//! as only wrong ones are attempts.
+//! Failed attempts are slowed down by [`SignIns`]. [`Denied`] tells missing credentials from wrong
+//! ones, as only wrong ones are attempts.
 //!
 //! Of several ways one suffices. What the head shows is judged first; only where it shows nothing,
 //! or a scheme that is not taken, and UsernameTokens are, does the body decide. A token beside
@@ -15,17 +16,20 @@
 mod denied;
 mod header;
 mod nonces;
+mod sign_ins;
 mod token;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::certificate::{Certificate, Expected};
 use crate::domain::OrgId;
 use crate::soap::UsernameToken;
 pub use denied::Denied;
 use header::Credentials;
 pub use nonces::Nonces;
+pub use sign_ins::SignIns;
 use token::Spent;
 
 /// A value whose sender has shown who they are.
@@ -89,13 +93,16 @@ pub enum Way {
     Basic,
     /// By a Bearer token.
     Bearer,
+    /// By a client certificate alone.
+    Certificate,
     /// By a WS-Security UsernameToken.
     UsernameToken,
     /// Before, and an operator vouches for it.
     Operator,
 }
 
-/// Checks the credentials of one organisation. Any of those it was given suffices.
+/// Checks the credentials of one organisation. Any of those it was given suffices, but a certificate
+/// that it was given is needed in any case, and is enough where nothing else was given.
 ///
 /// A new one lets nobody in.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +111,7 @@ pub struct Verifier {
     basic: Vec<(String, SecretString)>,
     bearer: Vec<SecretString>,
     tokens: Vec<(String, SecretString)>,
+    certificate: Option<Expected>,
 }
 
 impl Verifier {
@@ -135,21 +143,40 @@ impl Verifier {
         !self.tokens.is_empty()
     }
 
+    /// Asks for this client certificate.
+    pub fn with_certificate(mut self, expected: Expected) -> Self {
+        self.certificate = Some(expected);
+        self
+    }
+
     /// Whether everyone is let in.
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Checks the values of a request's `Authorization` headers on behalf of what it asks for.
+    /// Checks the values of a request's `Authorization` headers, and the certificate that its
+    /// connection has shown, on behalf of what it asks for.
     ///
     /// # Errors
     /// Why the sender is not let in.
     pub fn verify<'h, T>(
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
+        certificate: Option<&Certificate>,
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
-        self.way(headers).map(|way| Authenticated { inner, way, spent: None })
+        let way = self.check_certificate(certificate)?.map_or_else(|| self.way(headers), Ok)?;
+        Ok(Authenticated { inner, way, spent: None })
+    }
+
+    /// Whether the certificate is the expected one, where one is, and says all that is asked for.
+    fn check_certificate(&self, shown: Option<&Certificate>) -> Result<Option<Way>, Denied> {
+        let Some(expected) = &self.certificate else { return Ok(None) };
+        if !expected.is(shown.ok_or(Denied::NoCertificate)?) {
+            return Err(Denied::OtherCertificate);
+        }
+        let alone = self.basic.is_empty() && self.bearer.is_empty() && self.tokens.is_empty();
+        Ok(alone.then_some(Way::Certificate))
     }
 
     /// Checks the UsernameToken of a message whose head showed nothing, and takes its nonce.
@@ -198,9 +225,11 @@ impl Verifier {
             realm.chars().filter(|c| (c.is_ascii_graphic() || *c == ' ') && !"\"\\".contains(*c)).collect();
         let basic = (!self.basic.is_empty()).then(|| format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
         let bearer = (!self.bearer.is_empty()).then(|| format!("Bearer realm=\"{realm}\""));
-        // HTTP asks for a challenge with every 401; no scheme of its own stands for a header of SOAP's.
+        // HTTP asks for a challenge with every 401 (RFC 9110, section 11.6.1); no scheme of its own stands
+        // for a header of SOAP's, nor for a certificate.
         let tokens = self.takes_tokens().then(|| format!("WSSE realm=\"{realm}\", profile=\"UsernameToken\""));
-        basic.into_iter().chain(bearer).chain(tokens).collect()
+        let certificate = self.certificate.is_some().then(|| format!("Certificate realm=\"{realm}\""));
+        basic.into_iter().chain(bearer).chain(tokens).chain(certificate).collect()
     }
 }
 
@@ -218,74 +247,4 @@ fn same(known: &str, shown: &str) -> Choice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
-    fn basic(pair: &str) -> String {
-        format!("Basic {}", STANDARD.encode(pair))
-    }
-
-    fn both() -> Verifier {
-        Verifier::default().with_basic("imper", "se:cret".to_owned().into()).with_bearer("tok-en".to_owned().into())
-    }
-
-    fn ask(verifier: &Verifier, header: &str) -> Result<Way, Denied> {
-        verifier.verify([header.as_bytes()], ()).map(|authenticated| authenticated.way())
-    }
-
-    #[test]
-    fn any_of_several_credentials_suffices() {
-        assert_eq!(ask(&both(), &basic("imper:se:cret")), Ok(Way::Basic));
-        assert_eq!(ask(&both(), "bEaReR  tok-en"), Ok(Way::Bearer));
-        assert_eq!(ask(&Verifier::open(), "nonsense"), Ok(Way::Open));
-        assert_eq!(Verifier::open().verify([], 7).map(Authenticated::into_inner), Ok(7));
-        let rotated = both().with_basic("imper", "next".to_owned().into());
-        assert!(ask(&rotated, &basic("imper:next")).is_ok() && ask(&rotated, &basic("imper:se:cret")).is_ok());
-    }
-
-    #[test]
-    fn wrong_is_told_from_missing() {
-        assert_eq!(both().verify([], ()), Err(Denied::Missing));
-        for pair in [
-            "imper:se:cre",
-            "imper:se:cret ",
-            "imper:",
-            ":se:cret",
-            "Imper:se:cret",
-            "other:se:cret",
-            "imper:se:cretse:cret",
-        ] {
-            assert_eq!(ask(&both(), &basic(pair)), Err(Denied::Wrong), "{pair}");
-        }
-        assert_eq!(ask(&both(), "Bearer tok-em"), Err(Denied::Wrong));
-        assert_eq!(ask(&both(), "Digest username=x"), Err(Denied::OtherScheme));
-        assert_eq!(
-            ask(&Verifier::default().with_bearer("x".to_owned().into()), &basic("a:x")),
-            Err(Denied::OtherScheme)
-        );
-        let twice = [b"Bearer tok-en".as_slice(), b"Bearer tok-en"];
-        assert_eq!(both().verify(twice, ()), Err(Denied::Malformed));
-    }
-
-    #[test]
-    fn a_new_verifier_and_an_empty_secret_let_nobody_in() {
-        assert_eq!(ask(&Verifier::default(), "Bearer x"), Err(Denied::OtherScheme));
-        let empty = Verifier::default().with_basic("", String::new().into());
-        assert_eq!(ask(&empty, &basic(":")), Err(Denied::Wrong));
-    }
-
-    #[test]
-    fn challenges_name_what_is_configured() {
-        let challenges = both().challenges("ac\"me");
-        assert_eq!(challenges, ["Basic realm=\"acme\", charset=\"UTF-8\"", "Bearer realm=\"acme\""]);
-        assert_eq!(Denied::Wrong.refusal().code, crate::refusal::Code::Unauthorized);
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let shown = format!("{:?}", both());
-        assert!(!shown.contains("se:cret") && !shown.contains("tok-en"), "{shown}");
-    }
-}
+mod tests;

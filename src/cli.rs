@@ -5,17 +5,20 @@
 
 mod api;
 pub mod check;
+mod columns;
 pub mod convert;
 pub mod demo;
 pub mod erase;
+pub mod events;
 pub mod init;
 mod input;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
+pub mod stats;
 pub mod wsdl;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,6 +59,10 @@ enum Command {
     Wsdl(wsdl::Options),
     /// Post messages to a running bridge and print what became of them
     Send(send::Options),
+    /// Look at the events of a running bridge, follow them, and deliver them anew
+    Events(events::Options),
+    /// Print the figures of a running bridge, a line for each organisation
+    Stats(stats::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
@@ -72,6 +79,8 @@ impl Command {
             Self::Convert(options) => convert::run(&options),
             Self::Wsdl(options) => wsdl::run(&options),
             Self::Send(options) => send::run(&options),
+            Self::Events(options) => events::run(&options),
+            Self::Stats(options) => stats::run(&options),
             Self::Erase(options) => erase::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
@@ -102,6 +111,12 @@ pub fn install_crypto() {
 /// A runtime for commands that wait for the network.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Prints each value on a line of its own.
+fn json_lines(values: &[serde_json::Value]) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    values.iter().try_for_each(|value| writeln!(output, "{value}"))
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -18,6 +18,7 @@ mod organisation;
 mod postgres;
 mod secret;
 mod section;
+mod tls;
 mod tree;
 mod value;
 
@@ -37,7 +38,8 @@ pub use organisation::{
 };
 pub use postgres::Database;
 pub use secret::Environment;
-pub use value::Network;
+pub use tls::Tls;
+pub use value::{Network, NoNetwork};
 
 use crate::domain::OrgId;
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub behind_tls_proxy: bool,
     /// Whose `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<Network>,
+    /// TLS on the public listener, where it does that itself.
+    pub tls: Option<Tls>,
     /// The admin listener.
     pub admin: Admin,
     /// The journal's store.
@@ -217,9 +221,13 @@ impl Settings {
 
     /// The public address, given the address to which the public listener was bound.
     pub fn public_url_at(&self, bound: SocketAddr) -> Url {
-        self.public_url
-            .clone()
-            .unwrap_or_else(|| Url::parse(&format!("http://{bound}")).expect("an address and a port make a URL"))
+        self.public_url.clone().unwrap_or_else(|| self.own_url_at(bound))
+    }
+
+    /// The public listener's own address, given the one to which it was bound.
+    pub fn own_url_at(&self, bound: SocketAddr) -> Url {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Url::parse(&format!("{scheme}://{bound}")).expect("an address and a port make a URL")
     }
 
     /// The keys that were set but do nothing in this release, for the start to log.

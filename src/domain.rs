@@ -8,6 +8,7 @@ pub mod ids;
 pub mod lifecycle;
 pub mod payload;
 pub mod protection;
+mod timestamp;
 
 pub use change::{CandidateEvent, Occurred, Source, StateChange, Text};
 pub use ids::{ApplicationId, CandidateId, EventId, InvalidId, OrgId, RequisitionId};

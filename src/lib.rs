@@ -7,7 +7,7 @@
 //! # One way through
 //!
 //! ```text
-//! TCP ─► net (deadlines) ─► public::soap: organisation, credentials of the head
+//! TCP ─► net (deadlines, TLS) ─► public::soap: organisation, credentials of the head
 //!     ─► xml: decode, scan, read ─► soap: Request ─► auth: Authenticated
 //!     ─► domain: Position ─► journal: Ticket … decide, append, fsync … Receipt ─► answer to Workday
 //!                                └─► delivery: claim (intent recorded) ─► Handler: relay | protection
@@ -56,6 +56,8 @@ pub mod app;
 #[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
+pub mod certificate;
+#[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod clock;
@@ -64,6 +66,8 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod delivery;
 #[cfg(feature = "server")]
+pub mod intake;
+#[cfg(feature = "server")]
 pub mod journal;
 #[cfg(feature = "server")]
 pub mod metrics;
@@ -71,6 +75,8 @@ pub mod metrics;
 pub mod net;
 #[cfg(feature = "server")]
 pub mod organisation;
+#[cfg(feature = "server")]
+pub mod problem;
 #[cfg(feature = "server")]
 pub mod protection;
 #[cfg(feature = "server")]

@@ -8,36 +8,49 @@
 //! | attack | stopped by |
 //! |---|---|
 //! | a head that drips, the first or a later one | [`Limits::request`] from its first byte (the first: from the connect) |
+//! | a TLS handshake that drips | the same instant: the deadline stands beneath TLS |
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
+//! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
-//! | more connections than there is room for | [`Limits::connections`] |
-//! | a head without end | actix's own bound of 128 KiB |
+//! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
+//! | a head without end, or of very many headers | actix's own bounds, 128 KiB and 96: a 431 and the end |
 
 mod body;
 mod deadline;
+mod descriptors;
+mod forwarded;
 mod inflate;
 mod timed;
+mod tls;
 
 use std::fmt;
-use std::future::ready;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request, Response};
 use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 
 pub use body::read_body;
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
+pub use descriptors::connections;
+pub use forwarded::Forwarded;
 use timed::TimedFactory;
+use tls::Connection;
+pub use tls::Handshakes;
+
+use crate::certificate::Certificate;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +64,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits for a given time for a request: 75 s of silence, which is longer than common
-    /// proxies keep a connection, so that they close it first; 25,000 connections per worker.
-    pub fn new(request: Duration) -> Self {
-        Self { request, idle: Duration::from_secs(75), connections: 25_000 }
+    /// The limits for a given time for a request and so many connections per worker. 75 s of
+    /// silence are longer than common proxies keep a connection, so that they close it first.
+    pub fn new(request: Duration, connections: usize) -> Self {
+        Self { request, idle: Duration::from_secs(75), connections }
     }
 }
 
@@ -64,14 +77,25 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 /// Seconds that requests under way have to finish once the server is stopped.
 const DRAIN_SECONDS: u64 = 10;
 
-/// Serves an actix application on a listener, with deadlines.
+/// The certificate that a request's sender has shown, verified against `tls.client_ca`.
+pub fn client_certificate(request: &HttpRequest) -> Option<&Certificate> {
+    request.conn_data::<Arc<Certificate>>().map(AsRef::as_ref)
+}
+
+/// Serves an actix application on a listener, with deadlines; within TLS where there are handshakes.
 ///
 /// The server takes no signals; stop it by its handle. Stopping gracefully closes idle connections
 /// at once and gives requests under way 10 s. It runs when awaited, and its workers run before that.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve<F, I, S, B>(listener: TcpListener, workers: usize, limits: Limits, app: F) -> io::Result<Server>
+pub fn serve<F, I, S, B>(
+    listener: TcpListener,
+    workers: usize,
+    limits: Limits,
+    handshakes: Option<Handshakes>,
+    app: F,
+) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -90,24 +114,42 @@ where
         .shutdown_timeout(DRAIN_SECONDS);
     let stopping = builder.graceful_shutdown_signal();
     let server = builder.listen("http", listener, move || {
-        let stopping = stopping.clone();
+        let (stopping, stopped) = (stopping.clone(), stopping.clone());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
             .keep_alive(limits.idle)
-            .client_request_timeout(limits.request)
+            // The deadline covers the first head as well. actix's timer counts from a clock of half
+            // a second's steps, so that a short time would be over before it began.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT)
-            .on_connect_ext(|stream: &DeadlineStream<TcpStream>, data| {
-                data.insert(Rc::clone(stream.deadline()));
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(Rc::clone(connection.deadline()));
+                if let Some(certificate) = connection.certificate() {
+                    data.insert(Arc::clone(certificate));
+                }
             })
             .h1(TimedFactory::new(app().into_factory()));
+        let handshakes = handshakes.clone();
         let accept = move |stream: TcpStream| {
-            // Answers are small and written whole: waiting to fill a segment would only add latency.
-            let _ = stream.set_nodelay(true);
-            let peer = stream.peer_addr().ok();
-            ready(Ok((DeadlineStream::new(stream, limits), peer)))
+            let (handshakes, stopped) = (handshakes.clone(), stopped.clone());
+            async move {
+                // Answers are small and written whole: waiting to fill a segment would only add latency.
+                let _ = stream.set_nodelay(true);
+                let peer = stream.peer_addr().ok();
+                let opening = Connection::open(DeadlineStream::new(stream, limits), handshakes.as_ref());
+                // A handshake under way holds up no stop: nothing was said yet.
+                let opened = tokio::select! {
+                    opened = opening => opened,
+                    () = stopped.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
+                };
+                opened.map(|connection| (connection, peer)).map_err(|error| {
+                    tracing::debug!(?peer, %error, "a connection was not opened");
+                    DispatchError::Io(error)
+                })
+            }
         };
         fn_service(accept).and_then(http)
     })?;

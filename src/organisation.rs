@@ -34,6 +34,8 @@ pub struct Organisation {
     pub expect_tenant: Option<String>,
     /// Who may post its messages.
     pub verifier: Verifier,
+    /// Who may post to its JSON intake; `None`: it is off.
+    pub intake: Option<Verifier>,
     /// Where its events go.
     pub handler: Handler,
     /// Silence longer than this is reported; `None`: never.
@@ -64,6 +66,7 @@ impl Organisation {
             fault_status: fault_status(settings.fault_status),
             expect_tenant: settings.expect_tenant.clone(),
             verifier: verifier(&settings.auth),
+            intake: settings.intake.as_ref().map(intake),
             handler: settings.handler.clone(),
             expect_message_every: settings.expect_message_every,
             pending_events: limits.pending_events,
@@ -123,7 +126,16 @@ fn verifier(auth: &Auth) -> Verifier {
             verifier = verifier.with_username_token(&wsse.username, password);
         }
     }
+    if let Some(expected) = &auth.client_cert {
+        verifier = verifier.with_certificate(expected.clone());
+    }
     verifier
+}
+
+/// While a key is exchanged, both are taken.
+fn intake(intake: &config::Intake) -> Verifier {
+    let keys = [Some(&intake.key), intake.key_next.as_ref()].into_iter().flatten().cloned();
+    keys.fold(Verifier::default(), Verifier::with_bearer)
 }
 
 /// While a password is exchanged, both are taken.

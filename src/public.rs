@@ -2,9 +2,12 @@
 
 mod description;
 mod health;
+mod intake;
 mod message;
+mod rates;
 mod refused;
 mod soap;
+mod tries;
 
 use std::sync::Arc;
 
@@ -13,12 +16,14 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use url::Url;
 
-use crate::auth::Nonces;
+use crate::auth::{Nonces, SignIns};
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::{Limits, Network};
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
+use crate::net::Forwarded;
 use crate::organisation::Organisations;
+pub use rates::Rates;
 
 pub use refused::retry;
 
@@ -32,14 +37,35 @@ pub struct Public {
     pub metrics: Arc<Metrics>,
     /// What a message may cost.
     pub limits: Limits,
-    /// Under which address callers reach the listener.
-    pub public_url: Url,
+    /// How many messages are taken.
+    pub rates: Rates,
+    /// Who failed to sign in.
+    pub sign_ins: SignIns,
+    /// Under which address callers reach the listener, where the operator says so.
+    pub public_url: Option<Url>,
+    /// The address of the listener itself.
+    pub own_url: Url,
+    /// Whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<Network>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where refused messages are kept.
     pub refused: Arc<dyn Refused>,
     /// Which UsernameTokens were used.
     pub nonces: Nonces,
+}
+
+impl Public {
+    /// How a request came here.
+    fn forwarded<'r>(&'r self, request: &'r HttpRequest) -> Forwarded<'r> {
+        Forwarded::of(request, &self.trusted_proxies)
+    }
+
+    /// Under which address the sender of a request reaches the listener.
+    fn base_url(&self, request: &HttpRequest) -> Url {
+        let forwarded = || self.forwarded(request).base(&self.own_url);
+        self.public_url.clone().or_else(forwarded).unwrap_or_else(|| self.own_url.clone())
+    }
 }
 
 /// Adds the routes.
@@ -57,8 +83,14 @@ pub fn routes(public: Arc<Public>) -> impl Fn(&mut ServiceConfig) + Clone + Send
                     .route(web::head().to(description::get))
                     .default_service(web::to(soap::other_method)),
             )
+            .service(webhook("/webhooks/{orgid}/workday"))
+            .service(webhook("/webhooks/{orgid}"))
             .default_service(web::to(nothing_here));
     }
+}
+
+fn webhook(path: &str) -> actix_web::Resource {
+    web::resource(path).route(web::post().to(intake::post)).default_service(web::to(intake::other_method))
 }
 
 async fn nothing_here(request: HttpRequest) -> HttpResponse {

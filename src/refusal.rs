@@ -159,6 +159,11 @@ impl Refusal {
         ours.split([' ', ':', ';']).find(|word| word.starts_with('/'))
     }
 
+    /// The sender must go slower.
+    pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::TooManyRequests, message) }
+    }
+
     /// The journal or the bridge cannot take the message now.
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(Code::Unavailable, message) }

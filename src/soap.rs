@@ -20,7 +20,6 @@ mod redact;
 pub mod security;
 mod sentences;
 mod suggest;
-mod timestamp;
 mod vocabulary;
 pub mod wsdl;
 

@@ -19,6 +19,12 @@ pub enum Denied {
     /// The credentials are wrong. Which part of them is not said.
     #[error("the credentials are wrong")]
     Wrong,
+    /// A client certificate is expected, and the connection has shown none.
+    #[error("there is no client certificate")]
+    NoCertificate,
+    /// It has shown one that an authority vouches for, but not the expected one.
+    #[error("the client certificate is another one than is expected")]
+    OtherCertificate,
     /// There is no UsernameToken in the message either.
     #[error("there is no UsernameToken")]
     NoToken,
@@ -43,7 +49,8 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// Whether somebody tried something, which is what counts as a failed sign-in.
+    /// Whether somebody tried something, which is what counts as a failed sign-in. A certificate
+    /// cannot be guessed.
     pub fn is_attempt(self) -> bool {
         matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong | Self::Unusable(_))
     }
@@ -66,6 +73,8 @@ impl Denied {
                 "The scheme of the Authorization header is not taken here; see WWW-Authenticate.".into()
             }
             Self::Wrong => "The credentials are wrong.".into(),
+            Self::NoCertificate => "A client certificate is required: show it in the TLS handshake.".into(),
+            Self::OtherCertificate => "The client certificate is not the one that is expected here.".into(),
             Self::NoToken => {
                 "Credentials are required: send an envelope whose Security header holds a wsse:UsernameToken.".into()
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -45,7 +46,7 @@ impl Api {
             .settings;
         let token = AdminToken::load(&settings.admin, &settings.store)
             .context("the admin token is made when the bridge starts for the first time")?;
-        let base = place.admin.clone().unwrap_or_else(|| app::local(settings.admin.listen));
+        let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
         Ok(Self { client: relay::client(None, None)?, base, token: token.token })
     }
 
@@ -53,13 +54,23 @@ impl Api {
     ///
     /// # Errors
     /// When the bridge cannot be reached, or what it says is wrong.
-    pub(super) async fn call(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| anyhow::anyhow!("{} is no base of a path", self.base))?
             .extend(["api", "v1"].iter().chain(path));
         url.query_pairs_mut().extend_pairs(query);
         let request = self.client.request(method, url).bearer_auth(self.token.expose_secret()).timeout(PATIENCE);
+        let request = match body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string()),
+            None => request,
+        };
         let answer =
             request.send().await.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
         let status = answer.status();

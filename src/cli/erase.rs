@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let api = Api::of(&options.place)?;
     let path = ["candidates", &options.org, &options.candidate];
     let force: &[_] = if options.force { &[("force", "true")] } else { &[] };
-    let receipt = super::runtime()?.block_on(api.call(Method::DELETE, &path, force))?;
+    let receipt = super::runtime()?.block_on(api.call(Method::DELETE, &path, force, None))?;
     writeln!(io::stdout(), "{receipt}")?;
     if receipt["state"] != "done" {
         eprintln!(

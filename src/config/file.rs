@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::organisation::Listener;
 use super::section::{Reader, Section, Wrong};
 use super::tree::Item;
 use super::value::{boolean, count, networks, seconds, socket, text, texts, time, whole, word};
 use super::{
-    Admin, Delivery, Limits, NamedToken, Role, Settings, Store, StoreUrl, address, organisation, postgres, secret,
+    Admin, Delivery, Limits, NamedToken, Role, Settings, Store, StoreUrl, address, organisation, postgres, secret, tls,
 };
 use crate::domain::OrgId;
 
@@ -20,22 +21,29 @@ const DAY: f64 = 86_400.0;
 pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
     let listen = root.value("listen", socket).or_else(|| default_at("127.0.0.1:8080", root.has("listen")));
     let behind_tls_proxy = root.value("behind_tls_proxy", boolean).unwrap_or(false);
+    let tls_is_written = root.has("tls");
+    let tls = tls::read(&mut root);
+    let listener = Listener {
+        loopback: listen.is_none_or(|listen| listen.ip().is_loopback()),
+        // What is written and faulty is not complained of twice.
+        asks_for_certificates: tls.as_ref().map_or(tls_is_written, |tls| tls.asks_for_certificates),
+    };
     let settings = Settings {
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
         public_url: root.value("public_url", address::own),
         behind_tls_proxy,
         trusted_proxies: root.value("trusted_proxies", networks).unwrap_or_default(),
+        tls,
         admin: admin(root.section_or_empty("admin")),
         store: store(root.section_or_empty("store")),
         limits: limits(root.section_or_empty("limits")),
         delivery: delivery(root.section_or_empty("delivery")),
-        organisations: organisation::read_all(&mut root, listen.is_none_or(|listen| listen.ip().is_loopback())),
+        organisations: organisation::read_all(&mut root, listener),
         keys,
     };
-    tls(&mut root);
-    exposure(&root, &settings);
+    exposure(&root, &settings, tls_is_written);
     shared_store(&root, &settings);
-    open_behind_proxy(&root, &settings);
+    behind_proxy(&root, &settings);
     root.finish();
     settings
 }
@@ -45,26 +53,14 @@ fn default_at(address: &str, written: bool) -> Option<SocketAddr> {
     (!written).then(|| address.parse().expect("the default is an address"))
 }
 
-/// Serving TLS is not built yet, and starting without it would show secrets to the network.
-fn tls(root: &mut Section<'_, '_>) {
-    let Some(mut tls) = root.section("tls") else { return };
-    for key in ["cert", "key", "client_ca"] {
-        tls.value(key, text);
-    }
-    tls.fault(
-        "",
-        "a [tls] section",
-        "no TLS on the bridge's own listener: this release does not serve it yet",
-        "Let a proxy in front of the bridge do TLS and set behind_tls_proxy = true.",
-    );
-    tls.finish();
-}
-
 /// What a listener that others can reach needs.
-fn exposure(root: &Section<'_, '_>, settings: &Settings) {
-    let advice = "Listen on a loopback address, or set behind_tls_proxy = true where a proxy in front speaks TLS.";
-    for (key, listen) in [("listen", settings.listen), ("admin.listen", settings.admin.listen)] {
-        if !listen.ip().is_loopback() && !settings.behind_tls_proxy {
+fn exposure(root: &Section<'_, '_>, settings: &Settings, tls: bool) {
+    let proxy = "Listen on a loopback address, or set behind_tls_proxy = true where a proxy in front speaks TLS.";
+    let own = "Add a [tls] section, listen on a loopback address, or set behind_tls_proxy = true where a proxy in front speaks TLS.";
+    for (key, listen, tls, advice) in
+        [("listen", settings.listen, tls, own), ("admin.listen", settings.admin.listen, false, proxy)]
+    {
+        if !listen.ip().is_loopback() && !tls && !settings.behind_tls_proxy {
             root.fault(key, format!("{listen}, which others can reach, without TLS"), "a loopback address", advice);
         }
     }
@@ -98,8 +94,14 @@ fn shared_store(root: &Section<'_, '_>, settings: &Settings) {
     }
 }
 
-/// A proxy on this machine can carry the outside to a loopback listener that asks for nothing.
-fn open_behind_proxy(root: &Section<'_, '_>, settings: &Settings) {
+/// A proxy on this machine can carry the outside to a loopback listener that asks for nothing, and
+/// one that is not named hides who calls.
+fn behind_proxy(root: &Section<'_, '_>, settings: &Settings) {
+    if settings.behind_tls_proxy && settings.trusted_proxies.is_empty() {
+        let warning = "behind_tls_proxy without trusted_proxies: all callers seem to come from the proxy, so that \
+                       the failed sign-ins of one slow down the others; name the proxy's addresses there";
+        root.reader().warn(warning.into());
+    }
     for open in settings.organisations.iter().filter(|org| settings.behind_tls_proxy && org.auth.none) {
         let id = &open.id;
         root.reader().warn(format!("org.{id}.auth.none lets in everyone whom the proxy in front lets through"));

@@ -1,13 +1,7 @@
 //! The keys that are read and checked but do nothing in this release.
 
 /// The paths of these keys; `*` stands for one name. A feature that lands removes its lines.
-const LATER: &[&str] = &[
-    "trusted_proxies",
-    "limits.requests_per_second",
-    "org.*.reconcile_every_minutes",
-    "org.*.intake",
-    "org.*.workday",
-];
+const LATER: &[&str] = &["org.*.reconcile_every_minutes", "org.*.workday"];
 
 /// Those of the keys that do nothing yet.
 pub(super) fn without_effect(keys: &[String]) -> Vec<String> {

@@ -10,6 +10,7 @@ use url::Url;
 
 pub(super) use read::read_all;
 
+use crate::certificate::Expected;
 use crate::domain::payload::{EventNames, Shape};
 use crate::domain::{OrgId, StagePolicy};
 
@@ -44,7 +45,17 @@ pub struct OrganisationSettings {
     pub workday: Option<Workday>,
 }
 
-/// Who may post messages for an organisation. Any of several credentials suffices.
+/// What an organisation's settings must fit: the public listener.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listener {
+    /// Whether only this machine reaches it.
+    pub(super) loopback: bool,
+    /// Whether it asks callers for a certificate.
+    pub(super) asks_for_certificates: bool,
+}
+
+/// Who may post messages for an organisation. Any of several credentials suffices, and beside it
+/// the certificate, where one is expected.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
     /// Everyone who reaches the (loopback) listener; then there is nothing else.
@@ -55,6 +66,8 @@ pub struct Auth {
     pub bearer: Option<SecretString>,
     /// A WS-Security UsernameToken.
     pub wsse: Option<Login>,
+    /// The client's certificate.
+    pub client_cert: Option<Expected>,
 }
 
 /// A user name with a password.

@@ -3,10 +3,12 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::section::{Reader, Wrong};
 use super::tree::{Item, Value};
@@ -125,15 +127,24 @@ pub struct Network {
     prefix: u8,
 }
 
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().ok()?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-        (prefix <= bits).then_some(Self { address, prefix })
-    }
+/// The text is neither an address nor a range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is no range of addresses such as 10.0.0.0/8")]
+pub struct NoNetwork;
 
+impl FromStr for Network {
+    type Err = NoNetwork;
+
+    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NoNetwork)?;
+        if prefix <= bits { Ok(Self { address, prefix }) } else { Err(NoNetwork) }
+    }
+}
+
+impl Network {
     /// Whether the address lies in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = match (self.address, address.to_canonical()) {
@@ -148,7 +159,7 @@ impl Network {
 /// Ranges of addresses.
 pub(super) fn networks(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<Network>> {
     let network = |text: String| {
-        Network::parse(&text).ok_or_else(|| {
+        text.parse().map_err(|NoNetwork| {
             Wrong::new("addresses or ranges of addresses such as \"10.0.0.0/8\"").found(format!("{text:?}"))
         })
     };
@@ -157,20 +168,48 @@ pub(super) fn networks(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<Network>>
 
 /// Certificates in PEM, as the bytes of the file.
 pub(super) fn certificates(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<u8>> {
+    Ok(certificates_in(item, reader)?.0)
+}
+
+/// Certificates out of a file in PEM.
+pub(super) fn chain(item: &Item, reader: &Reader<'_>) -> Parsed<Vec<CertificateDer<'static>>> {
+    Ok(certificates_in(item, reader)?.1)
+}
+
+fn certificates_in(item: &Item, reader: &Reader<'_>) -> Parsed<(Vec<u8>, Vec<CertificateDer<'static>>)> {
     let expected = || Wrong::new("the path of a file with certificates in PEM");
-    let name = item.text().filter(|name| !name.is_empty()).ok_or_else(expected)?;
-    let path = reader.folder.join(name);
-    let pem = fs::read(&path).map_err(|error| {
-        expected()
-            .found(format!("no readable file at {} ({error})", path.display()))
-            .advice("The path counts from the configuration file's folder.")
-    })?;
+    let (path, pem) = file(item, reader, expected)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        Ok(certificates) if !certificates.is_empty() => Ok((pem, certificates)),
         _ => Err(expected()
             .found(format!("no certificate in {}", path.display()))
             .advice("It must hold -----BEGIN CERTIFICATE----- blocks; convert DER with `openssl x509`.")),
+    }
+}
+
+/// A private key out of a file in PEM.
+pub(super) fn private_key(item: &Item, reader: &Reader<'_>) -> Parsed<PrivateKeyDer<'static>> {
+    let expected = || Wrong::new("the path of a file with a private key in PEM");
+    let (path, pem) = file(item, reader, expected)?;
+    // What the parser says of the file is not passed on: it might show some of it.
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        expected().found(format!("no private key that can be read in {}", path.display())).advice(
+            "It must hold a -----BEGIN PRIVATE KEY----- block (or RSA or EC) without a passphrase; \
+             `openssl pkey` converts one.",
+        )
+    })
+}
+
+/// A file by its path, which counts from the configuration's folder.
+fn file(item: &Item, reader: &Reader<'_>, expected: impl Fn() -> Wrong) -> Parsed<(PathBuf, Vec<u8>)> {
+    let name = item.text().filter(|name| !name.is_empty()).ok_or_else(&expected)?;
+    let path = reader.folder.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(error) => Err(expected().found(format!("no readable file at {} ({error})", path.display())).advice(
+            "The path counts from the configuration file's folder; the bridge's user must be able to read it.",
+        )),
     }
 }
 

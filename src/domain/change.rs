@@ -36,6 +36,14 @@ pub struct Occurred {
     pub has_time: bool,
 }
 
+impl Occurred {
+    /// Reads a date with a time, or a date alone (XML Schema part 2, sections 3.2.7 and 3.2.9; RFC
+    /// 3339); either with `Z`, an offset or neither, which is UTC. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        super::timestamp::parse(text)
+    }
+}
+
 /// What one TriggerCandidateStateChange message says: this application is now at this stage,
 /// step and status.
 #[derive(Debug, Clone, PartialEq, Eq)]

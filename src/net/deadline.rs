@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Limits;
+use super::{DISCONNECT, Limits};
 
 /// By when a request must have arrived whole. Every request of a served application carries it in
 /// its extensions.
@@ -27,6 +27,8 @@ enum Phase {
     Busy,
     /// Nothing, since the last answer.
     Idle(Instant),
+    /// Nothing any more: the last answer said so. What still comes is not looked at.
+    Closing(Instant),
 }
 
 /// The deadline of one connection: shared by its stream, which enforces it, and by what answers
@@ -47,13 +49,14 @@ impl Deadline {
         match self.phase.replace(Phase::Busy) {
             Phase::Head(by) => ArrivesBy(by),
             // It came along with the request before it.
-            Phase::Busy | Phase::Idle(_) => ArrivesBy(Instant::now() + self.limits.request),
+            Phase::Busy | Phase::Idle(_) | Phase::Closing(_) => ArrivesBy(Instant::now() + self.limits.request),
         }
     }
 
-    /// Notes that an answer is over.
-    pub(super) fn answer_is_over(&self) {
-        self.phase.set(Phase::Idle(Instant::now() + self.limits.idle));
+    /// Notes that an answer is over, and whether it was the connection's last.
+    pub(super) fn answer_is_over(&self, last: bool) {
+        let now = Instant::now();
+        self.phase.set(if last { Phase::Closing(now + DISCONNECT) } else { Phase::Idle(now + self.limits.idle) });
     }
 
     fn bytes_arrived(&self) {
@@ -65,9 +68,17 @@ impl Deadline {
     /// When to look again; nothing once the time is over.
     fn next_look(&self, now: Instant) -> Option<Instant> {
         match self.phase.get() {
-            Phase::Head(until) | Phase::Idle(until) => (now < until).then_some(until),
-            // No phase that follows ends earlier than this.
+            Phase::Head(until) | Phase::Idle(until) | Phase::Closing(until) => (now < until).then_some(until),
+            // But for a closing, no phase that follows ends earlier than this.
             Phase::Busy => Some(now + self.limits.request.min(self.limits.idle)),
+        }
+    }
+
+    /// The end of a closing.
+    fn closes_at(&self) -> Option<Instant> {
+        match self.phase.get() {
+            Phase::Closing(until) => Some(until),
+            Phase::Head(_) | Phase::Busy | Phase::Idle(_) => None,
         }
     }
 }
@@ -100,6 +111,9 @@ impl<S> DeadlineStream<S> {
 
     /// Waits for the deadline to be over.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(sooner) = self.deadline.closes_at().filter(|end| *end < self.timer.deadline()) {
+            self.timer.as_mut().reset(sooner);
+        }
         loop {
             ready!(self.timer.as_mut().poll(context));
             match self.deadline.next_look(Instant::now()) {

@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpStream as Client};
 use std::thread;
 use std::time::Instant;
 
+mod handshakes;
+
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
 /// Longer than this, and something hangs.
@@ -26,11 +28,20 @@ async fn slow() -> &'static str {
     "slept"
 }
 
+/// Answers at once, whatever comes of the body.
+async fn refuse() -> HttpResponse {
+    HttpResponse::Unauthorized().force_close().body("no")
+}
+
 async fn large() -> Vec<u8> {
     vec![b'x'; 64 << 20]
 }
 
 fn start(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
+    start_with(limits, None)
+}
+
+fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, actix_server::ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -39,10 +50,11 @@ fn start(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
             let app = || {
                 App::new()
                     .route("/echo", web::post().to(echo))
+                    .route("/refuse", web::post().to(refuse))
                     .route("/slow", web::get().to(slow))
                     .route("/large", web::get().to(large))
             };
-            let server = serve(listener, 1, limits, app).unwrap();
+            let server = serve(listener, 1, limits, handshakes, app).unwrap();
             sender.send(server.handle()).unwrap();
             server.await.unwrap();
         });
@@ -187,6 +199,21 @@ fn a_body_over_the_limit_is_answered_413_before_it_is_read() {
 }
 
 #[test]
+fn a_body_that_nobody_wants_ends_with_its_connection() {
+    let (address, _) = start(limits(LONG, LONG));
+    let mut clients = ["Content-Length: 900", "Transfer-Encoding: chunked"].map(|length| {
+        let mut client = connect(address);
+        client.write_all(format!("POST /refuse HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n").as_bytes()).unwrap();
+        assert!(answer(&mut client).starts_with("HTTP/1.1 401"));
+        client
+    });
+    let mut dripping = connect(address);
+    dripping.write_all(b"POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    drip(&mut dripping, b"1\r\nx\r\n");
+    clients.iter_mut().for_each(|client| assert_eq!(ends(client), ""));
+}
+
+#[test]
 fn an_encoding_is_read_or_answered_415() {
     let (address, _) = start(limits(LONG, LONG));
     for (encoding, status) in [("gzip", "400"), ("br", "415"), ("x-unknown", "415"), ("Identity", "200")] {
@@ -214,6 +241,26 @@ fn answers_that_are_not_read_end_the_connection() {
     client.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     thread::sleep(SHORT * 5);
     assert!(ends(&mut client).len() < 64 << 20, "the whole answer came after all");
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_one_ends() {
+    let (address, _) = start(Limits { connections: 2, ..limits(LONG, LONG) });
+    let mut held = [connect(address), connect(address)];
+    for client in &mut held {
+        client.write_all(post("a").as_bytes()).unwrap();
+        answer(client);
+    }
+    let mut third = connect(address);
+    third.write_all(post("third").as_bytes()).unwrap();
+    let [mut first, second] = held;
+    first.write_all(post("b").as_bytes()).unwrap();
+    assert!(answer(&mut first).ends_with('b'), "those that are in go on");
+    third.set_nonblocking(true).unwrap();
+    assert!(third.read(&mut [0]).is_err(), "the third was let in");
+    third.set_nonblocking(false).unwrap();
+    drop(second);
+    assert!(answer(&mut third).ends_with("third"));
 }
 
 #[test]

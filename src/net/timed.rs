@@ -86,7 +86,8 @@ where
                 Ok(answer) => answer.into().map_into_boxed_body(),
                 Err(error) => Response::from(error.into().error_response()),
             };
-            Ok(answer.map_body(|_, body| Finishing { body, deadline }))
+            let last = !answer.keep_alive();
+            Ok(answer.map_body(|_, body| Finishing { body, deadline, last }))
         })
     }
 }
@@ -95,12 +96,14 @@ where
 pub(super) struct Finishing {
     body: BoxBody,
     deadline: Option<Rc<Deadline>>,
+    /// Whether the connection ends with it.
+    last: bool,
 }
 
 impl Drop for Finishing {
     fn drop(&mut self) {
         if let Some(deadline) = &self.deadline {
-            deadline.answer_is_over();
+            deadline.answer_is_over(self.last);
         }
     }
 }
@@ -113,6 +116,12 @@ impl MessageBody for Finishing {
     }
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(context)
+        let this = self.get_mut();
+        if this.last {
+            // actix goes on reading a chunked body that nobody wants. It is made to look at the
+            // deadline again, which is a short one by then.
+            context.waker().wake_by_ref();
+        }
+        Pin::new(&mut this.body).poll_next(context)
     }
 }

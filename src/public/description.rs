@@ -30,7 +30,7 @@ pub(super) async fn get(public: Data<Public>, org: Path<String>, request: HttpRe
         return HttpResponse::Ok().content_type(XML).body(wsdl::xsd(namespace));
     }
     if value("wsdl").is_none() {
-        return page(&public, &organisation);
+        return page(&public.base_url(&request), &organisation);
     }
     let event = value("event");
     if let Some(event) = event.filter(|event| Position::told_by(event).is_none()) {
@@ -46,19 +46,19 @@ pub(super) async fn get(public: Data<Public>, org: Path<String>, request: HttpRe
             return plain(StatusCode::BAD_REQUEST).body(message);
         }
     };
-    let address = address(&public.public_url, &organisation.id, event);
+    let address = address(&public.base_url(&request), &organisation.id, event);
     HttpResponse::Ok().content_type(XML).body(wsdl::wsdl(namespace, &address, bindings))
 }
 
 /// Where an organisation's endpoint is reached; with `event`, the one that says where the candidate is.
-pub(super) fn address(public_url: &Url, org: &OrgId, event: Option<&str>) -> String {
-    let base = public_url.as_str().trim_end_matches('/');
+pub(super) fn address(base: &Url, org: &OrgId, event: Option<&str>) -> String {
+    let base = base.as_str().trim_end_matches('/');
     let query = event.map_or(String::new(), |event| format!("?event={event}"));
     format!("{base}/soap/{org}{query}")
 }
 
-fn page(public: &Public, organisation: &Organisation) -> HttpResponse {
-    let address = address(&public.public_url, &organisation.id, None);
+fn page(base: &Url, organisation: &Organisation) -> HttpResponse {
+    let address = address(base, &organisation.id, None);
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let page = include_str!("service.html")
         .replace("{orgid}", organisation.id.as_str())

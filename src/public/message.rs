@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName};
 
 use super::Public;
 use crate::auth::Authenticated;
@@ -50,7 +50,7 @@ impl Envelope {
             soap_action: text(&SOAP_ACTION),
             tenant: value(&TENANT).map(|tenant| String::from_utf8_lossy(tenant.as_bytes()).into_owned()),
             query: request.query_string().to_owned(),
-            trace: value(&TRACEPARENT).and_then(|value: &HeaderValue| traceparent(value.as_bytes())),
+            trace: traceparent_of(request),
         }
     }
 
@@ -112,7 +112,7 @@ impl Envelope {
 }
 
 /// Waits for the journal's receipt, but not longer than a recruiter may wait.
-async fn store(public: &Public, incoming: Incoming) -> Result<Receipt, Refusal> {
+pub(super) async fn store(public: &Public, incoming: Incoming) -> Result<Receipt, Refusal> {
     let unavailable = |reason: Unavailable| {
         let message = format!("The event is not acknowledged: {reason}. Send it again.");
         Refusal::unavailable(message, reason.retry_after())
@@ -140,6 +140,11 @@ fn dry_run(value: Option<&str>) -> Result<bool, Refusal> {
             Err(Refusal::new(Code::InvalidValue, message))
         }
     }
+}
+
+/// The `traceparent` that came with a request.
+pub(super) fn traceparent_of(request: &HttpRequest) -> Option<Box<str>> {
+    request.headers().get(&TRACEPARENT).and_then(|value| traceparent(value.as_bytes()))
 }
 
 /// A `traceparent` worth passing on: version 00 in its full form (Trace Context, section 3.2.2).

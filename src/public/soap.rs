@@ -5,6 +5,7 @@ use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::message::{Envelope, Taken};
+use super::tries::Tries;
 use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
 use crate::domain::Source;
@@ -32,7 +33,7 @@ pub(super) async fn post(
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&public, &organisation, &rejected),
+        Err(rejected) => refuse(&organisation, &rejected),
     }
 }
 
@@ -57,18 +58,21 @@ async fn take(
     hint: Version,
 ) -> Result<Taken, Rejected> {
     let envelope = Envelope::of(request);
-    let head = check_head(organisation, request).map_err(|denied| Rejected::new(hint, denied.refusal()))?;
+    let tries = Tries::of(public, organisation, request);
+    let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
     let body = receive(public, request, payload, &envelope, hint).await;
     let (body, message) = match body {
         Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
         Err(rejected) => (Bytes::new(), Err(rejected)),
     };
-    let (caller, message) = admit(public, organisation, head, message)?.split();
-    let taken = match message {
+    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let taken = match within_rate(public, organisation, message) {
         Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
         Err(rejected) => Err(rejected),
     };
     if let Err(rejected) = &taken {
+        // Counted and kept is only what a known sender sent.
+        public.metrics.refused(&organisation.id, Source::Soap);
         if rejected.refusal.code.is_retryable() {
             caller.give_back(&public.nonces, &organisation.id);
         }
@@ -91,13 +95,26 @@ async fn receive(
 }
 
 /// Whom the head shows; nobody where it shows nothing and the body may.
-fn check_head(organisation: &Organisation, request: &HttpRequest) -> Result<Option<Authenticated<()>>, Denied> {
+fn check_head(
+    tries: &Tries<'_>,
+    organisation: &Organisation,
+    request: &HttpRequest,
+) -> Result<Option<Authenticated<()>>, Refusal> {
+    tries.check()?;
     let credentials = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    match organisation.verifier.verify(credentials, ()) {
-        Ok(caller) => Ok(Some(caller)),
-        Err(Denied::Missing | Denied::OtherScheme) if organisation.verifier.takes_tokens() => Ok(None),
-        Err(denied) => Err(denied),
+    let certificate = net::client_certificate(request);
+    let caller = organisation.verifier.verify(credentials, certificate, ());
+    if matches!(caller, Err(Denied::Missing | Denied::OtherScheme)) && organisation.verifier.takes_tokens() {
+        return Ok(None);
     }
+    tries.note(&caller);
+    caller.map(Some).map_err(|denied| match (denied, certificate) {
+        (Denied::OtherCertificate, Some(shown)) => {
+            // The sender's own, as it is read here: what the operator has to write to let it in.
+            Refusal::new(Code::Unauthorized, format!("The client certificate, {shown}, is not the one expected here."))
+        }
+        _ => denied.refusal(),
+    })
 }
 
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
@@ -105,6 +122,7 @@ fn check_head(organisation: &Organisation, request: &HttpRequest) -> Result<Opti
 /// What is wrong with it is told only to who may know, but for what kept the token from being read.
 fn admit(
     public: &Public,
+    tries: &Tries<'_>,
     organisation: &Organisation,
     head: Option<Authenticated<()>>,
     message: Result<Request, Rejected>,
@@ -118,13 +136,27 @@ fn admit(
         Ok(request) => (request.version, &request.addressing, request.username_token.as_ref()),
         Err(rejected) => (rejected.version, &rejected.addressing, rejected.username_token.as_deref()),
     };
+    let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
+    tries.check().map_err(rejected)?;
     let nonces = (&organisation.id, &public.nonces);
     let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
-    let caller = caller.map_err(|denied| Rejected {
-        addressing: addressing.clone(),
-        ..Rejected::new(version, denied.token_refusal())
-    })?;
+    tries.note(&caller);
+    let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
     Ok(caller.map(|()| message))
+}
+
+/// Counts a message of a known sender, whatever it holds, and refuses it where it is one too many.
+fn within_rate(
+    public: &Public,
+    organisation: &Organisation,
+    message: Result<Request, Rejected>,
+) -> Result<Request, Rejected> {
+    let Err(refusal) = public.rates.take(&organisation.id) else { return message };
+    let (version, addressing) = match message {
+        Ok(request) => (request.version, request.addressing),
+        Err(rejected) => (rejected.version, rejected.addressing),
+    };
+    Err(Rejected { addressing, ..Rejected::new(version, refusal) })
 }
 
 /// Whether a message was refused before its Security header could count: it did not arrive, it is
@@ -145,11 +177,8 @@ fn comes_before_security(code: Code) -> bool {
     )
 }
 
-fn refuse(public: &Public, organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
+fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
     let Rejected { version, addressing, refusal, .. } = rejected;
-    if refusal.code != Code::Unauthorized {
-        public.metrics.refused(&organisation.id, Source::Soap);
-    }
     tracing::debug!(orgid = %organisation.id, code = refusal.code.as_str(), "a message was refused");
     let namespace = &organisation.profile.namespace;
     let fault = soap::fault(*version, addressing.as_ref(), refusal, organisation.fault_status, namespace);
@@ -166,11 +195,21 @@ fn refuse(public: &Public, organisation: &Organisation, rejected: &Rejected) -> 
 fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
     let mut response = response(answer);
     if let Some(after) = refusal.retry_after {
-        let seconds = header::HeaderValue::from(after.as_secs().max(1));
+        // Rounded up: whoever comes back a moment too early is sent away once more.
+        let seconds = header::HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
-    if matches!(refusal.code, Code::RequestTimeout | Code::TooLarge) {
-        // What still comes of the body is not waited for.
+    let unread = [
+        Code::Unauthorized,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::RequestTimeout,
+        Code::TooLarge,
+        Code::UnsupportedMediaType,
+        Code::TooManyRequests,
+    ];
+    if unread.contains(&refusal.code) {
+        // What may still come of the body is not waited for.
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     response

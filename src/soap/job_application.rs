@@ -7,7 +7,6 @@ use super::content::shown;
 use super::payload::{Element, Payload, Place};
 use super::profile::Profile;
 use super::sentences::{conflicting, missing, missing_application, no_usable_id};
-use super::timestamp;
 use crate::domain::change::MAX_TEXT_BYTES;
 use crate::domain::{ApplicationId, CandidateId, InvalidId, Occurred, Position, RequisitionId, StateChange, Text};
 use crate::refusal::{Code, Refusal};
@@ -238,7 +237,7 @@ fn occurred(payload: &Payload<'_>) -> Result<Option<Occurred>> {
     let (one, other) = (Element::EventTimestamp, Element::StatusTimestamp);
     let read = |element| {
         let Some(value) = text(payload, element) else { return Ok(None) };
-        timestamp::parse(value).map(|occurred| Some((value, occurred))).ok_or_else(|| {
+        Occurred::parse(value).map(|occurred| Some((value, occurred))).ok_or_else(|| {
             let path = payload.path(Place::In(element));
             let expected = "expected a date and time such as 2026-04-09T14:30:00Z, or a date such as 2026-04-09";
             Refusal::new(Code::InvalidValue, format!("{path} holds \"{}\": {expected}.", shown(value)))

@@ -8,8 +8,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::content;
 use super::vocabulary::{WSSE, WSU};
-use super::{content, timestamp};
+use crate::domain::Occurred;
 use crate::xml::{Error, Name, Namespace, Reader, Token};
 
 /// How a password was sent.
@@ -53,7 +54,7 @@ impl UsernameToken {
     /// The time of creation, where it is a date with a time; without a zone it is UTC, which the
     /// profile asks for.
     pub fn created_at(&self) -> Option<Timestamp> {
-        timestamp::parse(self.created.as_ref()?).filter(|created| created.has_time).map(|created| created.at)
+        Occurred::parse(self.created.as_ref()?).filter(|created| created.has_time).map(|created| created.at)
     }
 }
 

@@ -58,6 +58,14 @@ impl Home {
         std::fs::write(self.path("bridge.toml"), text).unwrap();
     }
 
+    /// Replaces the configuration by one whose public listener is at this port.
+    pub(crate) fn listen_at(&self, port: &str, sections: &str) {
+        self.configure(sections);
+        let text = std::fs::read_to_string(self.path("bridge.toml")).unwrap();
+        let at = format!("listen = \"127.0.0.1:{port}\"");
+        std::fs::write(self.path("bridge.toml"), text.replacen("listen = \"127.0.0.1:0\"", &at, 1)).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -92,6 +92,56 @@ impl Cluster {
     }
 }
 
+/// A pgbouncer in front of a cluster, which gives each transaction whichever of three sessions is free.
+pub(crate) struct Pooler {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Pooler {
+    pub(crate) fn start(cluster: &Cluster) -> Self {
+        let folder = tempfile::Builder::new().prefix("imper-pool").tempdir().unwrap();
+        let settings = format!(
+            "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_port = 6432\nunix_socket_dir = {}\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n",
+            cluster.folder.display(),
+            folder.path().display(),
+        );
+        std::fs::write(folder.path().join("pool.ini"), settings).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        // As root it becomes somebody else, since pgbouncer insists.
+        let script = r#"
+            if [ "$(id -u)" = 0 ]; then
+                chown -R postgres .
+                exec setpriv --reuid=postgres --regid=postgres --clear-groups -- /usr/sbin/pgbouncer pool.ini
+            fi
+            exec pgbouncer pool.ini"#;
+        let mut child = Command::new("sh");
+        child.args(["-c", script]).current_dir(folder.path()).stdout(log.try_clone().unwrap()).stderr(log);
+        let pooler = Self { child: child.spawn().unwrap(), folder };
+        let begun = Instant::now();
+        while !pooler.folder.path().join(".s.PGSQL.6432").exists() {
+            let log = || std::fs::read_to_string(pooler.folder.path().join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < PATIENCE, "the pooler does not start: {}", log());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        pooler
+    }
+
+    /// The URL of a database through the pooler.
+    pub(crate) fn url(&self, database: &Database) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}:6432/{}", database.name)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A server that is down; its data is there.
 pub(crate) struct Stopped(PathBuf);
 

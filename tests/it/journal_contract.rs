@@ -873,6 +873,18 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     assert_eq!((none.events, none.done_at), (0, Some(driver.now())), "there was nothing, and that is on record");
 }
 
+/// Each of these is on record without being of any event.
+fn what_concerns_no_event_holds_up_no_query<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
+    let nobody = CandidateId::new("nobody").unwrap();
+    assert_eq!(journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap().events, 0);
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert!(all(&*journal, EventFilter::default()).is_empty());
+}
+
 macro_rules! contract {
     ($driver:ty: $($test:ident),+ $(,)?) => {
         $(#[test] fn $test() { super::$test::<$driver>(); })+
@@ -912,6 +924,7 @@ mod embedded {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_concerns_no_event_holds_up_no_query,
     );
 }
 
@@ -1036,6 +1049,28 @@ fn what_is_erased_stands_in_no_file() {
     assert_eq!(erased.events, 50);
     assert_eq!(stands(), Vec::<std::ffi::OsString>::new());
     assert_eq!(all(&*journal, EventFilter::default()).len(), 1, "nobody else is touched");
+}
+
+/// The process may die between a removal and the index's learning of it.
+#[test]
+fn an_index_that_missed_a_removal_is_made_anew() {
+    let driver = EmbeddedDriver::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    accept(&*journal, message("A1", "Offer"));
+    settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
+    drop(journal);
+    let before = driver.folder.path().join("before");
+    std::fs::copy(driver.folder.path().join("journal.db.index"), &before).unwrap();
+    let journal = driver.open();
+    let candidate = CandidateId::new("W12345").unwrap();
+    assert_eq!(journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap().events, 2);
+    drop(journal);
+    std::fs::rename(before, driver.folder.path().join("journal.db.index")).unwrap();
+    let journal = driver.open();
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].dead, 0);
+    assert!(journal.application(org("acme"), ApplicationId::new("A1").unwrap()).wait().unwrap().is_none());
 }
 
 #[test]

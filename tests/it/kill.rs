@@ -1,4 +1,4 @@
-//! SIGKILL at random moments, many times over, of the real binary.
+//! SIGKILL at random moments, many times over, of the real binary; and SIGTERM under load.
 //!
 //! `KILL_ROUNDS=n` runs more rounds than usual, `KILL_SEED=n` those of a seed that was printed.
 
@@ -74,4 +74,27 @@ async fn an_attempt_under_way_at_a_kill_is_unknown_and_sent_again_with_its_key()
     let log = page["attempts_log"].as_array().unwrap();
     let outcomes: Vec<_> = log.iter().map(|attempt| attempt["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["unknown", "delivered"], "{page}");
+}
+
+/// What was asked is answered, what was begun is finished: nobody has to repeat what was stored, and
+/// the relay sees nothing twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bridge_that_is_told_to_stop_under_load_leaves_nothing_open() {
+    let relay = Relay::start();
+    let home = relayed(&relay);
+    let mut clients = Clients::new(CLIENTS);
+    for round in 0..4 {
+        relay.answer("200@0.1x100,200");
+        let bridge = home.start();
+        assert_eq!(clients.repeat(&bridge).await, 0, "what was stored was answered");
+        let at_work = clients.post_until_it_ends(&bridge);
+        tokio::time::sleep(Duration::from_millis(200 + 100 * round)).await;
+        assert!(bridge.terminate().success(), "{}", home.log());
+        clients = at_work.stopped().await;
+    }
+    let bridge = home.start();
+    assert_eq!(clients.repeat(&bridge).await, 0, "what was stored was answered");
+    let figures = clients.acknowledged().prove(&bridge, &relay, "acme").await;
+    assert_eq!((figures.stored, figures.resent, figures.unknown), (figures.acknowledged, 0, 0));
+    assert!(figures.acknowledged > 100, "too little was sent to mean anything");
 }

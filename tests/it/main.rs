@@ -3,6 +3,7 @@
 #![cfg(feature = "server")]
 
 mod attacks;
+mod authority;
 mod backlog;
 mod basic_profile;
 mod bodies;
@@ -15,21 +16,27 @@ mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
+mod faults_power;
 mod faults_sync;
 mod fixtures;
+mod https;
+mod intake;
 mod journal_contract;
 mod kill;
+mod limits;
 mod line;
 mod model;
 mod operate;
 mod operator;
 mod oracle;
 mod preload;
+mod raw;
 mod readme;
 mod refused;
 mod relay;
 mod security;
 mod shared_journal;
+mod sign_in;
 mod tidy;
 mod tls;
 mod w3c_soap12;

@@ -341,3 +341,60 @@ async fn silence_and_late_starts_are_reported() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test]
+async fn events_are_listed_followed_and_replayed_from_the_terminal() {
+    use std::io::{BufRead, BufReader};
+
+    let relay = Relay::start();
+    relay.answer("422");
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    let admin = bridge.admin.clone();
+    let place = ["--config", "bridge.toml", "--admin", &admin];
+    let run = |arguments: &[&str]| {
+        let output = command(&home.path("")).args(arguments).args(place).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let mut tail = command(&home.path(""));
+    let mut tail = tail.args(["events", "tail", "--json", "--since", "2020-01-01T00:00:00Z"]).args(place);
+    tail = tail.stdout(std::process::Stdio::piped());
+    let mut tail = tail.spawn().unwrap();
+    let mut followed = BufReader::new(tail.stdout.take().unwrap()).lines();
+
+    let id = id(&bridge.change("acme", "A1", "Interview").await);
+    let line: Value = serde_json::from_str(&followed.next().unwrap().unwrap()).unwrap();
+    assert_eq!(line["event_id"], id.as_str(), "an event is seen as it comes");
+    bridge.until("acme", |stats| stats["dead"] == 1).await;
+    bridge.change("other", "B1", "Screen").await;
+    let line: Value = serde_json::from_str(&followed.next().unwrap().unwrap()).unwrap();
+    assert_eq!(line["orgid"], "other", "and no event twice");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+
+    let (code, listed, _) = run(&["events", "list", "--org", "acme"]);
+    let lines: Vec<_> = listed.lines().collect();
+    assert_eq!((code, lines.len()), (Some(0), 2), "{listed}");
+    assert!(lines[0].starts_with("RECEIVED") && lines[1].contains(&id) && lines[1].contains("dead"), "{listed}");
+    let (_, shown, _) = run(&["events", "show", &id]);
+    assert!(shown.contains("was unknown, is in") && shown.contains("the relay answered 422"), "{shown}");
+    let (code, _, said) = run(&["events", "show", "nonsense"]);
+    assert!(code == Some(1) && said.contains("is not an event id"), "{said}");
+    let (code, _, said) = run(&["events", "replay"]);
+    assert!(code == Some(2) && said.contains("at least one filter"), "{said}");
+    let (_, counted, _) = run(&["events", "replay", "--org", "acme", "--dry-run"]);
+    assert_eq!(serde_json::from_str::<Value>(&counted).unwrap()["replayed"], 1);
+    relay.answer("200");
+    let (code, ..) = run(&["events", "replay", &id]);
+    assert_eq!(code, Some(0));
+    bridge.delivered().await;
+    let (_, stats, _) = run(&["stats"]);
+    let acme = stats.lines().find(|line| line.starts_with("acme")).unwrap_or_default().to_owned();
+    assert_eq!(acme.split_whitespace().take(5).collect::<Vec<_>>(), ["acme", "1", "1", "0", "0"], "{stats}");
+    let (_, stats, _) = run(&["stats", "--json"]);
+    assert_eq!(stats.lines().count(), 2);
+    bridge.kill();
+    let (code, _, said) = run(&["stats"]);
+    assert!(code == Some(1) && said.contains("does it run?"), "{said}");
+}

@@ -1,13 +1,17 @@
-//! The README says what is true: its configurations load, its commands exist, its tests are there.
+//! The README and the guarantees say what is true: configurations load, commands exist, tests are
+//! there, and statuses mean what a table says.
 
 use std::fs;
 use std::path::Path;
 
 use imper_bridge::config::{Environment, Settings};
+use imper_bridge::delivery::Outcome;
+use imper_bridge::delivery::verdict::of_status;
 
 use crate::bridge::command;
 
 const README: &str = include_str!("../../README.md");
+const GUARANTEES: &str = include_str!("../../docs/guarantees.md");
 
 /// The fenced blocks of one language, without their fences.
 fn blocks(language: &str) -> Vec<String> {
@@ -72,8 +76,11 @@ fn every_command_and_option_exists() {
     let invocations = invocations();
     assert!(invocations.len() >= 8, "the commands were not found: {invocations:?}");
     for words in invocations {
-        let (subcommand, arguments) = words.split_first().expect("a subcommand");
-        let output = command(folder.path()).args(["help", subcommand.as_str()]).output().unwrap();
+        // A command may have commands of its own.
+        let depth = if words[0] == "events" { 2 } else { 1 };
+        let (path, arguments) = words.split_at(depth);
+        let subcommand = path.join(" ");
+        let output = command(folder.path()).arg("help").args(path).output().unwrap();
         assert!(output.status.success(), "{subcommand}: {}", String::from_utf8_lossy(&output.stderr));
         let help = String::from_utf8(output.stdout).unwrap();
         for option in arguments.iter().filter(|word| word.starts_with("--")) {
@@ -83,22 +90,75 @@ fn every_command_and_option_exists() {
     }
 }
 
+/// The rows of the tables of one section of `docs/guarantees.md`, cell by cell and without their heads.
+fn rows(section: &str) -> Vec<Vec<&'static str>> {
+    let text = GUARANTEES.split(&format!("\n## {section}\n")).nth(1).expect("the section");
+    let lines = text.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| ")).skip(1);
+    lines.map(|line| line.trim_matches(['|', ' ']).split('|').map(str::trim).collect()).collect()
+}
+
+/// The sources of all tests, those of the library as well.
+fn tests() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests/it")];
+    let mut tests = String::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                tests.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    tests
+}
+
 #[test]
 fn every_guarantee_names_a_test_that_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let files = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    let tests: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
-    let section = README.split("### Guarantees").nth(1).expect("the section").split("\n## ").next().unwrap();
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
-    assert!(rows.len() >= 10, "the table was not found: {rows:?}");
-    for row in rows {
-        let cell = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
-        let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "no test proves this: {row}");
-        for name in names {
-            let there = tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}<"));
-            assert!(there, "there is no test {name}");
+    let tests = tests();
+    let there = |name: &str| tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}<"));
+    let sections = [
+        "What a 200 to Workday means",
+        "How events reach the relay",
+        "When the store or the process is in trouble",
+        "Who is let in",
+        "What an operator may do",
+    ];
+    for section in sections {
+        let rows = rows(section);
+        assert!(rows.len() >= 3, "the table was not found: {rows:?}");
+        for row in rows {
+            let names: Vec<&str> = row.last().unwrap().split('`').skip(1).step_by(2).collect();
+            assert!(!names.is_empty(), "no test proves this: {row:?}");
+            for name in names {
+                assert!(there(name), "there is no test {name}");
+            }
         }
+    }
+    let commands = GUARANTEES.split("cargo test ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    for begins in commands.filter(|begins| !begins.starts_with("NAME")) {
+        assert!(tests.contains(&format!("fn {begins}")), "cargo test {begins} runs nothing");
+    }
+}
+
+#[test]
+fn every_status_means_what_the_table_says() {
+    let rows = rows("What an answer of the relay means");
+    let covers = |cell: &str, status: u16| {
+        let hundred = format!("{}xx", status / 100);
+        cell.split(", ").any(|each| each == hundred || each == status.to_string())
+    };
+    for status in 200..=599 {
+        let means = match of_status(status, None) {
+            Outcome::Delivered => "delivered",
+            Outcome::Retry { .. } => "retry",
+            Outcome::SetUp => "set-up",
+            Outcome::Refused => "refused",
+        };
+        let named = rows.iter().find(|row| covers(row[0], status));
+        let row = named.or_else(|| rows.iter().find(|row| row[0] == "any other 4xx")).unwrap();
+        assert_eq!(row[1], means, "{status} stands in {row:?}");
     }
 }
 

@@ -189,3 +189,33 @@ async fn turned_off_nothing_is_kept_and_what_was_is_gone() {
     assert_eq!(bridge.api("refused").await["refused"], json!([]));
     assert!(!home.path("journal.db.refused").exists());
 }
+
+#[tokio::test]
+async fn the_erasure_of_a_candidate_takes_the_refused_messages_along() {
+    let (_home, bridge) = bridge();
+    bridge.change("other", "A1", "Offer").await;
+    for candidate in ["C-gone", "C-&#103;one", "C-stays"] {
+        let message = bare("A1", "Interview").replace("C-A1", candidate).replace("REQ678", "");
+        assert_eq!(post(&bridge, "acme", "application/xml", message).await.1, "missing_element");
+    }
+    let client = imper_bridge::delivery::relay::client(None, None).unwrap();
+    let url = format!("{}/api/v1/candidates/acme/C-gone", bridge.admin);
+    let answer = client.delete(url).bearer_auth(TOKEN).timeout(PATIENCE).send().await.unwrap();
+    let status = answer.status();
+    assert!(status.is_success(), "{status} {}", answer.text().await.unwrap());
+    let left = bridge.api("refused").await["refused"].as_array().unwrap().clone();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let id = left[0]["id"].as_str().unwrap();
+    assert!(bridge.api(&format!("refused/{id}")).await["body"].as_str().unwrap().contains("C-stays"));
+}
+
+#[tokio::test]
+async fn a_flood_of_passwords_is_masked_and_survived() {
+    let (_home, bridge) = bridge();
+    for flood in ["<Password/>", "<Password>", "<Password ", "<Password>x</Password>", "</Password>", "&"] {
+        let body = format!("<a>{}", flood.repeat(260_000 / flood.len()));
+        let (_, code) = post(&bridge, "acme", "application/xml", body).await;
+        assert!(["not_well_formed", "too_deep", "too_many_elements"].contains(&code.as_str()), "{code}");
+    }
+    assert_eq!(bridge.api("refused").await["refused"].as_array().unwrap().len(), 6);
+}

@@ -85,7 +85,10 @@ async fn a_right_token_is_taken_as_text_and_as_digest() {
 
 #[tokio::test]
 async fn what_is_no_right_token_is_a_fault_of_its_own_and_stores_nothing() {
-    let (_home, bridge) = bridge();
+    let mut home = Home::new(ORGS);
+    // Each comes from an address of its own, as failures from one are slowed.
+    home.set("IMPER_BRIDGE_TRUSTED_PROXIES", "127.0.0.1");
+    let bridge = home.start();
     let payload = bare("A1", "Interview");
     let cases = [
         (envelope(SOAP11, &text("wrong"), &payload), "wrong"),
@@ -103,10 +106,12 @@ async fn what_is_no_right_token_is_a_fault_of_its_own_and_stores_nothing() {
             "holds a wsse:UsernameToken",
         ),
     ];
-    for (message, why) in cases {
+    for (number, (message, why)) in cases.into_iter().enumerate() {
         for soap in [SOAP11, SOAP12] {
             let message = message.replace(SOAP11, soap);
-            let (status, answer) = told(bridge.post("wsse", "text/xml", message.clone())).await;
+            let request = bridge.post("wsse", "text/xml", message.clone());
+            let request = request.header("X-Forwarded-For", format!("192.0.2.{number}"));
+            let (status, answer) = told(request).await;
             assert_eq!((status, element(&answer, "Code")), (401, "unauthorized"), "{message}\n{answer}");
             assert!(answer.contains(why) && answer.contains("wsse:FailedAuthentication<"), "{why}\n{answer}");
             assert!(answer.contains(soap), "{answer}");

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use reqwest::RequestBuilder;
 
 use crate::bridge::{Bridge, Home, PATIENCE, element};
-use crate::cluster::{self, Cluster, Database};
+use crate::chance;
+use crate::cluster::{self, Cluster, Database, Pooler};
 use crate::kill::relayed;
 use crate::oracle::{Acknowledged, arrivals};
 use crate::relay::Relay;
@@ -22,13 +23,13 @@ const CLIENTS: usize = 6;
 fn home(relay: &Relay, database: &Database) -> Home {
     let mut home = relayed(relay);
     home.set("IMPER_BRIDGE_STORE__URL", database.url());
-    home.set("IMPER_BRIDGE_DELIVERY__TIMEOUT_SECONDS", "1");
+    home.set("IMPER_BRIDGE_DELIVERY__TIMEOUT_SECONDS", "3");
     home
 }
 
 type Post = Box<dyn Fn(&str, &str) -> RequestBuilder + Send>;
 
-/// Moves one application, each message to another bridge, and each again until it is answered.
+/// Moves one application, each message to another bridge, and each again until it is acknowledged.
 async fn move_on(application: String, bridges: Vec<Post>, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
     let (mut acknowledged, mut turn) = (Vec::new(), 0);
     for step in 0.. {
@@ -42,7 +43,10 @@ async fn move_on(application: String, bridges: Vec<Post>, stop: Arc<AtomicBool>)
             let stage = ["Interview", "Offer"][step % 2];
             if let Ok(answer) = bridges[turn % bridges.len()](&application, stage).send().await {
                 let status = answer.status();
-                if let Ok(text) = answer.text().await {
+                let away = status == 503 && answer.headers().contains_key("Retry-After");
+                if let Ok(text) = answer.text().await
+                    && !away
+                {
                     assert_eq!(status, 200, "{text}");
                     assert_eq!(element(&text, "Event_Type"), ["interview_started", "interview_ended"][step % 2]);
                     acknowledged.push((application.clone(), element(&text, "Event_ID").to_owned()));
@@ -51,6 +55,27 @@ async fn move_on(application: String, bridges: Vec<Post>, stop: Arc<AtomicBool>)
             }
             assert!(begun.elapsed() < PATIENCE, "some bridge answers");
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    acknowledged
+}
+
+type AtWork = Vec<tokio::task::JoinHandle<Vec<(String, String)>>>;
+
+/// Clients that post to all of these bridges in turn, until they are told to stop.
+fn clients(bridges: &[&Bridge], stop: &Arc<AtomicBool>) -> AtWork {
+    let client = |number| {
+        let posts = bridges.iter().map(|bridge| Box::new(bridge.poster("acme")) as Post).collect();
+        tokio::spawn(move_on(format!("A{number}"), posts, Arc::clone(stop)))
+    };
+    (0..CLIENTS).map(client).collect()
+}
+
+async fn stopped(clients: AtWork) -> Acknowledged {
+    let mut acknowledged = Acknowledged::default();
+    for client in clients {
+        for (application, id) in client.await.unwrap() {
+            acknowledged.note(&application, &id);
         }
     }
     acknowledged
@@ -68,12 +93,6 @@ fn never_two_at_once(relay: &Relay) {
     }
 }
 
-async fn settled(bridges: &[&Bridge]) {
-    for bridge in bridges {
-        bridge.delivered().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bridges_share_a_journal_and_one_that_is_killed_is_taken_over() {
     let (relay, database) = (Relay::start(), cluster::shared().database(None));
@@ -81,33 +100,59 @@ async fn bridges_share_a_journal_and_one_that_is_killed_is_taken_over() {
     let homes = [home(&relay, &database), home(&relay, &database)];
     let (stays, dies) = tokio::join!(async { homes[0].start() }, async { homes[1].start() });
     let stop = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| {
-            let posts: Vec<Post> = vec![Box::new(stays.poster("acme")), Box::new(dies.poster("acme"))];
-            tokio::spawn(move_on(format!("A{number}"), posts, Arc::clone(&stop)))
-        })
-        .collect();
-    let both = |relay: &Relay| relay.received().len() >= 10 * CLIENTS;
-    let begun = Instant::now();
-    while !both(&relay) {
-        assert!(begun.elapsed() < PATIENCE, "the bridges deliver: {}", homes[0].log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let clients = clients(&[&stays, &dies], &stop);
+    relay.wait_for(10 * CLIENTS).await;
     dies.kill();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    relay.wait_for(20 * CLIENTS).await;
     stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = Acknowledged::default();
-    for client in clients {
-        for (application, id) in client.await.unwrap() {
-            acknowledged.note(&application, &id);
-        }
-    }
-    settled(&[&stays]).await;
+    let acknowledged = stopped(clients).await;
     let figures = acknowledged.prove(&stays, &relay, "acme").await;
     assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
     never_two_at_once(&relay);
-    crate::chance::tell(format_args!("two bridges, one killed: {figures}"));
+    chance::tell(format_args!("two bridges, one killed: {figures}"));
     assert!(stays.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_under_load_cost_nothing_that_was_acknowledged() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    let homes = [home(&relay, &database), home(&relay, &database)];
+    let (one, other) = (homes[0].start(), homes[1].start());
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients = clients(&[&one, &other], &stop);
+    let mut cut = 0;
+    for round in 1..=10 {
+        relay.wait_for(round * CLIENTS).await;
+        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        cut += database.run(sql).parse::<usize>().unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged = stopped(clients).await;
+    let figures = acknowledged.prove(&one, &relay, "acme").await;
+    assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
+    assert!(cut >= 20, "only {cut} connections were cut");
+    chance::tell(format_args!("{cut} connections cut under load: {figures}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_works_by_transaction_may_stand_between() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    relay.answer(&format!("200@0.0{ANSWER}"));
+    let pooler = Pooler::start(cluster::shared());
+    let homes = [home(&relay, &database), home(&relay, &database)].map(|mut home| {
+        home.set("IMPER_BRIDGE_STORE__URL", pooler.url(&database));
+        home
+    });
+    let (one, other) = (homes[0].start(), homes[1].start());
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients = clients(&[&one, &other], &stop);
+    relay.wait_for(20 * CLIENTS).await;
+    stop.store(true, Ordering::Relaxed);
+    let figures = stopped(clients).await.prove(&other, &relay, "acme").await;
+    assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
+    never_two_at_once(&relay);
+    assert!(one.terminate().success() && other.terminate().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

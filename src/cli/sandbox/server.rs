@@ -90,7 +90,8 @@ impl Sandbox {
         let serve = move || {
             actix_rt::System::new().block_on(async move {
                 let app = move || App::new().app_data(data.clone()).default_service(web::to(take));
-                let server = net::serve(listener, 1, net::Limits::new(Duration::from_secs(60)), app);
+                let limits = net::Limits::new(Duration::from_secs(60), net::connections(1, 64));
+                let server = net::serve(listener, 1, limits, None, app);
                 let running = server.as_ref().ok().map(actix_server::Server::handle).ok_or(());
                 let _ = sender.send(running);
                 if let Ok(server) = server {

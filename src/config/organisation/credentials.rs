@@ -6,11 +6,12 @@ use super::super::section::{Reader, Section, Wrong};
 use super::super::tree::Item;
 use super::super::value::{boolean, text, time};
 use super::super::{address, secret};
-use super::{Auth, Intake, Login, Workday, WorkdayCredentials};
+use super::{Auth, Intake, Listener, Login, Workday, WorkdayCredentials};
+use crate::certificate::{Expected, Fingerprint, NoFingerprint, NoName, Subject};
 
 /// Reads `auth`. An organisation that says nothing about it is a fault: letting everyone in must
 /// be said.
-pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
+pub(super) fn auth(section: &mut Section<'_, '_>, listener: Listener) -> Auth {
     let written = section.has("auth");
     let Some(mut ways) = section.section("auth") else {
         if !written {
@@ -22,7 +23,7 @@ pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
     let others: Vec<&str> =
         ["basic", "bearer", "wsse", "client_cert"].into_iter().filter(|way| ways.has(way)).collect();
     match none {
-        Some(true) => open(&ways, loopback, &others),
+        Some(true) => open(&ways, listener.loopback, &others),
         Some(false) | None if others.is_empty() && (none.is_some() || !ways.has("none")) => no_way_in(&ways, ""),
         _ => {}
     }
@@ -31,8 +32,8 @@ pub(super) fn auth(section: &mut Section<'_, '_>, loopback: bool) -> Auth {
         basic: ways.section("basic").and_then(|section| login(section, username)),
         bearer: ways.value("bearer", secret::token),
         wsse: ways.section("wsse").and_then(|section| login(section, text)),
+        client_cert: client_cert(&mut ways, listener),
     };
-    not_yet(&mut ways, "client_cert", &["subject", "sha256"]);
     ways.finish();
     auth
 }
@@ -58,20 +59,37 @@ fn open(ways: &Section<'_, '_>, loopback: bool, others: &[&str]) {
     }
 }
 
-/// A way to sign in that is not built yet. To start without it would let in whom it keeps out, or
-/// keep out whom it lets in.
-fn not_yet(ways: &mut Section<'_, '_>, key: &'static str, keys: &[&'static str]) {
-    let Some(mut section) = ways.section(key) else { return };
-    for key in keys {
-        section.value(key, |_, _| Ok(()));
+/// Reads the certificate that callers must show: by its subject or by its fingerprint.
+fn client_cert(ways: &mut Section<'_, '_>, listener: Listener) -> Option<Expected> {
+    let mut section = ways.section("client_cert")?;
+    if !listener.asks_for_certificates {
+        let advice = "Add client_ca to [tls]; a proxy in front cannot pass a certificate on.";
+        section.fault("", "a client certificate, for which nobody is asked", "tls.client_ca beside it", advice);
     }
-    section.fault(
-        "",
-        format!("auth.{key}, which this release cannot check yet"),
-        "auth.basic or auth.bearer",
-        "Use one of these until then; the bridge does not start with a check that it cannot make.",
-    );
+    let subject = section.value("subject", subject);
+    let sha256 = section.value("sha256", fingerprint);
+    if section.has("subject") == section.has("sha256") {
+        let found = if subject.is_some() { "both `subject` and `sha256`" } else { "neither `subject` nor `sha256`" };
+        section.fault("", found, "one of them", "Write { subject = \"CN=…\" } or { sha256 = \"…\" }.");
+    }
     section.finish();
+    subject.map(Expected::Subject).or(sha256.map(Expected::Sha256))
+}
+
+fn subject(item: &Item, reader: &Reader<'_>) -> Result<Subject, Wrong> {
+    let expected = || Wrong::new("a distinguished name by RFC 4514, such as \"CN=studio,O=Example,C=US\"");
+    let name = text(item, reader).map_err(|_| expected())?;
+    name.parse().map_err(|NoName| {
+        expected().advice(
+            "It is the whole subject, no space after commas, as `openssl x509 -noout -subject -nameopt RFC2253` prints it.",
+        )
+    })
+}
+
+fn fingerprint(item: &Item, reader: &Reader<'_>) -> Result<Fingerprint, Wrong> {
+    let expected = || Wrong::new("a SHA-256 fingerprint of 64 hexadecimal digits");
+    let digits = text(item, reader).map_err(|_| expected())?;
+    digits.parse().map_err(|NoFingerprint| expected().advice("`openssl x509 -noout -fingerprint -sha256` prints it."))
 }
 
 fn login(mut section: Section<'_, '_>, name: impl Fn(&Item, &Reader<'_>) -> Result<String, Wrong>) -> Option<Login> {

@@ -5,12 +5,12 @@ use super::super::tree::Item;
 use super::super::value::{boolean, certificates, some_texts, text, texts, time, word};
 use super::super::{address, secret};
 use super::credentials::{auth, intake, workday};
-use super::{FaultStatus, Handler, IdTypes, OrganisationSettings, Relay};
+use super::{FaultStatus, Handler, IdTypes, Listener, OrganisationSettings, Relay};
 use crate::domain::payload::{EventNames, Shape};
 use crate::domain::{OrgId, StagePolicy};
 
-/// Reads all organisations. `loopback`: whether only this machine reaches the public listener.
-pub(in super::super) fn read_all(root: &mut Section<'_, '_>, loopback: bool) -> Vec<OrganisationSettings> {
+/// Reads all organisations, whose messages come in through `listener`.
+pub(in super::super) fn read_all(root: &mut Section<'_, '_>, listener: Listener) -> Vec<OrganisationSettings> {
     let written = root.has("org");
     let Some(mut section) = root.section("org") else {
         if !written {
@@ -22,7 +22,7 @@ pub(in super::super) fn read_all(root: &mut Section<'_, '_>, loopback: bool) -> 
     if named.is_empty() {
         no_organisation(&section, "");
     }
-    named.into_iter().map(|(name, section)| read(&name, section, loopback)).collect()
+    named.into_iter().map(|(name, section)| read(&name, section, listener)).collect()
 }
 
 fn no_organisation(section: &Section<'_, '_>, key: &str) {
@@ -32,12 +32,12 @@ fn no_organisation(section: &Section<'_, '_>, key: &str) {
 
 /// Reads one. Where something is faulty, a stand-in takes its place, so that reading goes on; what
 /// comes back is then thrown away.
-fn read(name: &str, mut section: Section<'_, '_>, loopback: bool) -> OrganisationSettings {
+fn read(name: &str, mut section: Section<'_, '_>, listener: Listener) -> OrganisationSettings {
     let hours = time("hours", 3_600.0, 0.0..=87_600.0);
     let minutes = time("minutes", 60.0, 0.0..=525_600.0);
     let settings = OrganisationSettings {
         id: id(name, &section),
-        auth: auth(&mut section, loopback),
+        auth: auth(&mut section, listener),
         namespace: section.value("namespace", namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
         policy: policy(&mut section),
         handler: handler(&mut section).unwrap_or(Handler::InProcess),

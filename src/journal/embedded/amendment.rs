@@ -124,8 +124,8 @@ impl Turn<'_> {
         for event in removal.events {
             removed += u64::from(self.remove_event(event)?);
         }
-        for record in removal.stray {
-            amend::remove_record(self.journal, record)?;
+        for record in &removal.stray {
+            amend::remove_record(self.journal, *record)?;
         }
         if let Some(before) = removal.holds_before {
             amend::forget_holds(self.journal, before)?;
@@ -133,7 +133,9 @@ impl Turn<'_> {
         if let Some(number) = removal.erasure.filter(|_| removed == wanted) {
             amend::erased(self.journal, number, at, removed)?;
         }
-        amend::keep_numbering(self.journal, self.last, at)?;
+        if removed > 0 || !removal.stray.is_empty() {
+            amend::keep_numbering(self.journal, self.last, at)?;
+        }
         Ok(Amended { sequence: self.last, events: removed })
     }
 

@@ -86,6 +86,11 @@ pub(super) fn end(connection: &Connection) -> rusqlite::Result<(u64, Timestamp)>
     Ok((last, latest))
 }
 
+/// How many records there were when some were last removed.
+pub(super) fn removed_upto(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT removed_upto FROM journal", [], |row| row.get(0))
+}
+
 /// Appends an event.
 pub(super) fn event(
     connection: &Connection,

@@ -1,5 +1,6 @@
 //! The index follows the journal on a thread of its own, so that it never holds up an accept.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -140,7 +141,8 @@ pub(super) fn open(
     identity: &Identity,
     end: u64,
 ) -> Result<(Connection, Arc<Progress>), OpenError> {
-    let mut index = match try_open(path, identity, end) {
+    let removed_upto = append::removed_upto(journal).map_err(schema::sqlite(path))?;
+    let mut index = match try_open(path, identity, removed_upto..=end) {
         Ok(index) => index,
         Err(reason) => {
             if path.exists() {
@@ -157,7 +159,8 @@ pub(super) fn open(
     Ok((index, Arc::new(progress)))
 }
 
-fn try_open(path: &Path, identity: &Identity, end: u64) -> Result<Connection, String> {
+/// Opens an index that reaches to one of these records.
+fn try_open(path: &Path, identity: &Identity, reach: RangeInclusive<u64>) -> Result<Connection, String> {
     if !path.exists() {
         return Err("it does not exist".into());
     }
@@ -167,8 +170,12 @@ fn try_open(path: &Path, identity: &Identity, end: u64) -> Result<Connection, St
     if tag != identity.tag {
         return Err("it belongs to another journal".into());
     }
-    if applied > end {
+    if applied > *reach.end() {
         return Err("it is ahead of the journal, as after a power cut".into());
+    }
+    if applied < *reach.start() {
+        // What is removed leaves no record from which the index could learn it later.
+        return Err("it did not see everything that was removed from the journal".into());
     }
     tune(&index).map_err(|error| error.to_string())?;
     Ok(index)

@@ -3,7 +3,7 @@
 //! The applications are locked, everything is decided in memory by the same code as in any other
 //! store, and written by a statement per table. Nobody is answered before the commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -12,10 +12,11 @@ use tokio_postgres::Client;
 use super::figures::{Desk, Tally};
 use super::knowledge::{self, Loaded};
 use super::link::{Failure, Link};
+use super::row::text;
 use super::shared::Shared;
 use super::store::{self, NewRow};
 use crate::domain::{EventType, OrgId, Outcome, Position, Source};
-use crate::journal::batch::{Batch, Decided, EventRef, Key, Keyed, NewEvent};
+use crate::journal::batch::{Batch, Decided, EventRef, Key, Keyed, Learned, NewEvent};
 use crate::journal::{Promise, Receipt, Unavailable};
 
 /// How many messages may share a commit.
@@ -103,7 +104,7 @@ struct Turn<'m> {
     outcomes: Outcomes,
     rows: Vec<NewRow<'m>>,
     duplicates: HashMap<u64, i64>,
-    heard: std::collections::BTreeSet<Key>,
+    heard: BTreeSet<Key>,
 }
 
 impl<'m> Turn<'m> {
@@ -179,7 +180,7 @@ impl<'m> Turn<'m> {
             change.last_started_at = Some(at);
         }
         if let Some(stage) = &incoming.change.stage {
-            let stage = (super::row::text(stage.as_str()).into_owned(), incoming.position == Position::In);
+            let stage = (text(stage.as_str()).into_owned(), incoming.position == Position::In);
             *change.stages.entry(stage).or_default() += 1;
         }
     }
@@ -189,7 +190,7 @@ impl<'m> Turn<'m> {
         client: &Client,
         desk: Desk,
         loaded: &Loaded,
-        learned: &crate::journal::batch::Learned,
+        learned: &Learned,
         touched: &BTreeMap<Key, Option<(u64, Timestamp)>>,
         at: Timestamp,
     ) -> Result<(), Failure> {

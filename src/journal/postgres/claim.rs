@@ -1,7 +1,7 @@
 //! Handing out the heads of due lanes: claimed in one short transaction, which is over before
 //! anything is sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
@@ -13,7 +13,7 @@ use super::link::{Failure, Values};
 use super::row::{EVENT_COLUMNS, EVENT_WIDTH, Stored, number, organisation, stored};
 use super::shared::Shared;
 use crate::domain::OrgId;
-use crate::journal::{Claimed, Claims, Fence, Quota};
+use crate::journal::{Claimed, Claims, Fence, LaneKind, Quota};
 
 /// How much of which organisation may be claimed, and when the others may be looked at again.
 #[derive(Default)]
@@ -126,7 +126,7 @@ async fn picks(client: &Client, ask: &Ask, now: i64) -> Result<Vec<Pick>, Failur
 
 /// Takes turns between organisations, beginning with another one each time.
 fn fair(picks: Vec<Pick>, total: usize, turn: usize) -> Vec<Pick> {
-    let mut queues: Vec<std::collections::VecDeque<Pick>> = Vec::new();
+    let mut queues: Vec<VecDeque<Pick>> = Vec::new();
     for pick in picks {
         match queues.last_mut().filter(|queue| queue.front().is_some_and(|first| first.org == pick.org)) {
             Some(queue) => queue.push_back(pick),
@@ -140,7 +140,7 @@ fn fair(picks: Vec<Pick>, total: usize, turn: usize) -> Vec<Pick> {
     let mut taken = Vec::new();
     while taken.len() < total && !queues.is_empty() {
         let room = total - taken.len();
-        taken.extend(queues.iter_mut().take(room).filter_map(std::collections::VecDeque::pop_front));
+        taken.extend(queues.iter_mut().take(room).filter_map(VecDeque::pop_front));
         queues.retain(|queue| !queue.is_empty());
     }
     taken
@@ -260,7 +260,7 @@ async fn hold(client: &Client, applications: &[Uuid], attempts: &[Option<i64>], 
                 (&applications, Type::UUID_ARRAY),
                 (&attempts, Type::INT8_ARRAY),
                 (&until, Type::INT8),
-                (&i16::from(crate::journal::LaneKind::Delivery.code()), Type::INT2),
+                (&i16::from(LaneKind::Delivery.code()), Type::INT2),
             ],
         )
         .await?;

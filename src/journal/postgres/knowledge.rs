@@ -1,6 +1,6 @@
 //! What a batch of messages is compared with, loaded and locked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 
 use jiff::Timestamp;
@@ -64,15 +64,16 @@ pub(super) async fn load(client: &Client, messages: &[Keyed]) -> Result<Loaded, 
     Ok(loaded)
 }
 
+/// Locks the rows of all applications, made first where there is none, in the order of their keys.
 async fn lock(client: &Client, messages: &[Keyed]) -> Result<HashMap<Key, Locked>, Failure> {
     let all: BTreeSet<_> = messages.iter().map(|message| uuid(message.application)).collect();
-    let stored: HashMap<_, _> = messages
+    let all: Vec<_> = all.into_iter().collect();
+    let stored: BTreeMap<_, _> = messages
         .iter()
         .filter(|message| !message.incoming.dry_run)
         .map(|message| (uuid(message.application), message.incoming.org.as_str()))
         .collect();
     let (keys, orgs): (Vec<Uuid>, Vec<&str>) = stored.into_iter().unzip();
-    let all: Vec<_> = all.into_iter().collect();
     let (made, locks) = (
         "INSERT INTO application (key, orgid) SELECT key, orgid FROM unnest($1, $2) AS u (key, orgid) ORDER BY key
          ON CONFLICT DO NOTHING",
@@ -81,8 +82,15 @@ async fn lock(client: &Client, messages: &[Keyed]) -> Result<HashMap<Key, Locked
     );
     let (new, wanted): (Values<'_>, Values<'_>) =
         (&[(&keys, Type::UUID_ARRAY), (&orgs, Type::TEXT_ARRAY)], &[(&all, Type::UUID_ARRAY)]);
-    let (_, rows) = tokio::try_join!(client.execute_typed(made, new), client.query_typed(locks, wanted))?;
-    rows.iter().map(|row| Ok((row.try_get::<_, Uuid>(0)?.as_u128(), locked_row(row)?))).collect()
+    loop {
+        let (_, rows) = tokio::try_join!(client.execute_typed(made, new), client.query_typed(locks, wanted))?;
+        let read = |row: &Row| Ok((row.try_get::<_, Uuid>(0)?.as_u128(), locked_row(row)?));
+        let locked = rows.iter().map(read).collect::<Result<HashMap<_, _>, Failure>>()?;
+        // A row that was there may have been purged before it could be locked: it is made anew.
+        if keys.iter().all(|key| locked.contains_key(&key.as_u128())) {
+            return Ok(locked);
+        }
+    }
 }
 
 fn locked_row(row: &Row) -> Result<Locked, Failure> {

@@ -134,7 +134,7 @@ async fn keep(client: &Client, head: &RefusedHead, body: &str, keep_for: i64) ->
         )
         .await?;
     let sql = format!(
-        "DELETE FROM refused WHERE at < journal_now() - $2 OR (orgid = $1 AND id <= (
+        "DELETE FROM refused WHERE at < (SELECT journal_now()) - $2 OR (orgid = $1 AND id <= (
              SELECT id FROM refused WHERE orgid = $1 ORDER BY id DESC OFFSET {MOST_KEPT} LIMIT 1))"
     );
     client.execute_typed(&sql, &[(&head.org.as_str(), Type::TEXT), (&keep_for, Type::INT8)]).await?;

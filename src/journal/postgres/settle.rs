@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::figures::{Desk, Tally};
 use super::gate::{self, Change, Gate};
 use super::link::Failure;
-use super::row::{decoded, microsecond, organisation, text};
+use super::row::{organisation, text};
 use super::{claim, protect};
-use crate::domain::{EventType, OrgId};
+use crate::domain::OrgId;
 use crate::journal::{LaneKind, Settled, Settlement, Verdict};
 
 /// A claim that stands: its lane is locked.
@@ -77,7 +77,7 @@ async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i6
     let rows = client
         .query_typed(
             "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
-                    w.strikes, w.strikes_upto, e.event_type
+                    w.strikes, w.strikes_upto
              FROM work w JOIN lane l ON l.application = w.application AND l.kind = $3
              JOIN event e ON e.sequence = w.event
              WHERE w.event = ANY ($1) AND w.state = 0 AND l.head = w.event AND l.attempt = ANY ($2)
@@ -93,8 +93,6 @@ async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i6
 }
 
 fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failure> {
-    decoded(row, 7, &EventType::ALL)?;
-    microsecond(row.try_get(4)?)?;
     Ok(Held {
         settlement,
         application: row.try_get(2)?,

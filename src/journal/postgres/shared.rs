@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::figures::Tally;
 use super::link::Failure;
 use super::schema::Identity;
-use crate::domain::EventId;
+use crate::domain::{EventId, OrgId};
 use crate::journal::batch::EventRef;
 use crate::journal::{Health, Observer, Pulse, Unavailable};
 
@@ -121,6 +121,6 @@ impl Shared {
     }
 }
 
-fn blank(org: crate::domain::OrgId) -> Pulse {
+fn blank(org: OrgId) -> Pulse {
     Pulse { org, pending: 0, oldest: None, oldest_start: None, paused: None, last_message_at: None }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::link::Failure;
 use super::row::{code, text, uuid};
-use crate::domain::{EventType, Outcome, Position, Reason, Source, Text};
+use crate::domain::{EventType, Outcome, Position, Reason, Source, StateChange, Text};
 use crate::journal::LaneKind;
 use crate::journal::batch::{Key, Keyed, Known, NewEvent};
 
@@ -26,7 +26,7 @@ pub(super) async fn events(client: &Client, rows: &[NewRow<'_>], at: Timestamp) 
         return Ok(());
     }
     let incoming = || rows.iter().map(|row| &row.message.incoming);
-    let texts = |of: fn(&crate::domain::StateChange) -> Option<&Text>| {
+    let texts = |of: fn(&StateChange) -> Option<&Text>| {
         incoming().map(|incoming| of(&incoming.change).map(|value| text(value.as_str()))).collect::<Vec<_>>()
     };
     let numbers: Vec<_> = rows.iter().map(|row| row.number as i64).collect();

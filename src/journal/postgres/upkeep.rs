@@ -1,5 +1,6 @@
 //! What operators change: replays, deleted dead letters, gates.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio_postgres::types::Type;
@@ -134,7 +135,7 @@ async fn reopen(client: &Client, desk: Desk, events: &[i64], actor: &str) -> Res
             &[(&events, Type::INT8_ARRAY), (&now, Type::INT8), (&text(actor), Type::TEXT)],
         )
         .await?;
-    let (mut tally, mut heads) = (Tally::default(), std::collections::BTreeMap::new());
+    let (mut tally, mut heads) = (Tally::default(), BTreeMap::new());
     for row in &rows {
         let (org, delivered): (OrgId, bool) = (organisation(row, 2)?, row.try_get(4)?);
         let change = tally.of(&org);
@@ -148,11 +149,7 @@ async fn reopen(client: &Client, desk: Desk, events: &[i64], actor: &str) -> Res
     Ok(rows.len() as u64)
 }
 
-async fn push(
-    client: &Client,
-    heads: &std::collections::BTreeMap<Uuid, (String, i64, i64)>,
-    now: i64,
-) -> Result<(), Failure> {
+async fn push(client: &Client, heads: &BTreeMap<Uuid, (String, i64, i64)>, now: i64) -> Result<(), Failure> {
     let applications: Vec<_> = heads.keys().copied().collect();
     let orgs: Vec<_> = heads.values().map(|(org, ..)| org.as_str()).collect();
     let events: Vec<_> = heads.values().map(|(_, event, _)| *event).collect();

@@ -41,7 +41,9 @@ fn read(text: &str) -> String {
 
 /// The character that a reference at the beginning of the text stands for, and what follows it.
 fn reference(text: &str) -> Option<(char, &str)> {
-    let (name, after) = text.strip_prefix('&')?.split_once(';')?;
+    let inside = text.strip_prefix('&')?;
+    let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '#')?;
+    let (name, after) = (&inside[..end], inside[end..].strip_prefix(';')?);
     let character = match name {
         "amp" => '&',
         "lt" => '<',
@@ -69,6 +71,7 @@ fn decoded(query: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_id_is_found_however_it_is_spelled() {
@@ -76,6 +79,7 @@ mod tests {
             "<ID>W12345</ID>",
             "<ID>\n w12345\n</ID>",
             "<ID>W1&#50;34&#x35;</ID>",
+            "<ID>W&#0000000000000000000049;2345",
             "<ID>W12<!-- not he -->345</ID>",
             "<ID>W12<?x y?>345</ID>",
             "<ID><![CDATA[W12]]>345</ID>",
@@ -85,8 +89,27 @@ mod tests {
             assert!(mentions(text, "W12345"), "{text}");
         }
         assert!(mentions("<ID>A&amp;B  C</ID>", "a&b c") && mentions("O&apos;Neil", "O'Neil"));
-        for text in ["", "<ID>W12346</ID>", "<ID>W12 345</ID>", "&#xZZ;&unknown;&", "<!-- never closed"] {
+        for text in ["", "<ID>W12346</ID>", "<ID>W12 345</ID>", "W<#49;2345", "&#xZZ;&unknown;&", "<!-- never closed"] {
             assert!(!mentions(text, "W12345"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_of_any_characters_is_found_in_any_document(
+            id in "[!-~äß]{1,12}",
+            spelled in prop::collection::vec(0..4_u8, 12),
+            before in "[<&;#a-z! -]{0,20}",
+        ) {
+            let text: String = id.chars().zip(spelled).map(|(character, way)| match way {
+                0 => format!("&#{};", u32::from(character)),
+                1 => format!("&#x{:X};", u32::from(character)),
+                2 => format!("<![CDATA[{character}]]>"),
+                _ => format!("<!-- - -->&#{:010};", u32::from(character)),
+            }).collect();
+            prop_assert!(mentions(&format!("<a>{text}</a>"), &id), "{text}");
+            // Whatever stands before it must not make the search fail.
+            let _ = mentions(&format!("{before}{text}"), &id);
         }
     }
 }

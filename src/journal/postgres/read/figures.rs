@@ -63,9 +63,8 @@ fn figures(
 
 /// How many interviews are open for too long.
 async fn open_too_long(client: &Client, age: i64) -> Result<HashMap<OrgId, u64>, Failure> {
-    // An age that no time is before asks about none.
     let sql = "SELECT orgid, count(*) FROM application
-               WHERE since IS NOT NULL AND since_at < greatest(journal_now()::numeric - $1, 0)::bigint GROUP BY orgid";
+               WHERE since IS NOT NULL AND since_at < (SELECT journal_now()) - $1 GROUP BY orgid";
     let rows = client.query_typed(sql, &[(&age, Type::INT8)]).await?;
     rows.iter().map(|row| Ok((organisation(row, 0)?, number(row, 1)?))).collect()
 }

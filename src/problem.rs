@@ -1,4 +1,4 @@
-//! Errors of the API, as `application/problem+json` (RFC 9457).
+//! Errors of the API and of the JSON intake, as `application/problem+json` (RFC 9457).
 
 use std::fmt;
 
@@ -58,6 +58,14 @@ impl Problem {
         Self { code: Some(refusal.code.as_str()), retry_after, ..Self::new(status, "Refused", &refusal.message) }
     }
 
+    /// A message is refused, for what this field of it says where it is one.
+    pub fn of_message(refusal: &Refusal, field: Option<&str>) -> Self {
+        let status = refusal.code.http_status().unwrap_or(400);
+        let retry_after = refusal.retry_after.map(|after| after.as_secs().max(1));
+        let (code, field) = (Some(refusal.code.as_str()), field.map(str::to_owned));
+        Self { code, field, retry_after, ..Self::new(status, "Refused", &refusal.message) }
+    }
+
     /// There is no such thing, or the token may not see it.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(404, "Not found", detail)
@@ -85,7 +93,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut answer = HttpResponse::build(self.status_code());
         answer.content_type("application/problem+json");
-        if self.status == 401 {
+        if self.status == 401 && self.code.is_none() {
             answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"imper-bridge admin\""));
         }
         if let Some(seconds) = self.retry_after {

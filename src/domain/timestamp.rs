@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
-use crate::domain::Occurred;
+use super::Occurred;
 
 /// Reads a date with a time, or a date alone; either with `Z`, an offset or neither, which is UTC.
 /// `None` for anything else.

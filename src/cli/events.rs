@@ -1,0 +1,264 @@
+//! `imper-bridge events`: the events of a running bridge, from the terminal.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::api::{Api, Place};
+use super::columns::{self, cell};
+use super::{BAD_INPUT, json_lines};
+
+/// What `events` takes.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// The latest events, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        #[command(flatten)]
+        view: View,
+    },
+    /// One event, with every attempt to deliver it
+    Show {
+        /// Its id
+        event_id: String,
+        #[command(flatten)]
+        view: View,
+    },
+    /// Events as they come, until interrupted
+    Tail {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        view: View,
+    },
+    /// Deliver events anew: these, or all dead letters that pass the filter
+    Replay {
+        /// Their ids
+        #[arg(value_name = "EVENT_ID", conflicts_with_all = ["org", "event_type", "state", "application", "candidate", "since", "until", "dry_run"])]
+        event_ids: Vec<String>,
+        #[command(flatten)]
+        filter: Filter,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+        /// Also those that a later boundary of their application has superseded
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// How events are shown, and of which bridge.
+#[derive(Debug, clap::Args)]
+struct View {
+    /// A line of JSON for each instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Only this organisation's
+    #[arg(long, value_name = "ORG")]
+    org: Option<String>,
+    /// Only this type: interview_started, interview_ended or state_changed
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only this state: none, pending, delivered or dead
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// Only this job application's
+    #[arg(long, value_name = "ID")]
+    application: Option<String>,
+    /// Only this candidate's
+    #[arg(long, value_name = "ID")]
+    candidate: Option<String>,
+    /// Received at or after this RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Received before this RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Filter {
+    /// The keys of the API that are given.
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        let keys = [
+            ("orgid", &self.org),
+            ("event_type", &self.event_type),
+            ("state", &self.state),
+            ("job_application_id", &self.application),
+            ("candidate_id", &self.candidate),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        keys.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect()
+    }
+}
+
+/// How often `tail` looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How many events `tail` takes at once.
+const STEP: &str = "1000";
+
+const HEADINGS: [&str; 8] =
+    ["RECEIVED", "EVENT", "ORGANISATION", "TYPE", "APPLICATION", "STAGE", "DELIVERY", "LAST ERROR"];
+
+/// Does what is asked for.
+///
+/// # Errors
+/// When the bridge cannot be reached or refuses.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let runtime = super::runtime()?;
+    match &options.action {
+        Action::List { filter, limit, view } => runtime.block_on(list(filter, *limit, view))?,
+        Action::Show { event_id, view } => runtime.block_on(show(event_id, view))?,
+        Action::Tail { filter, view } => runtime.block_on(tail(filter, view))?,
+        Action::Replay { event_ids, filter, dry_run, force, place } => {
+            if event_ids.is_empty() && filter.keys().is_empty() {
+                eprintln!("imper-bridge: name the events, or give at least one filter such as --org or --since");
+                return Ok(ExitCode::from(BAD_INPUT));
+            }
+            runtime.block_on(replay(event_ids, filter, *dry_run, *force, place))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(filter: &Filter, limit: u16, view: &View) -> anyhow::Result<()> {
+    let limit = limit.to_string();
+    let mut query = filter.keys();
+    query.push(("limit", &limit));
+    let page = Api::of(&view.place)?.call(Method::GET, &["events"], &query, None).await?;
+    let events = page["events"].as_array().cloned().unwrap_or_default();
+    if view.json {
+        return Ok(json_lines(&events)?);
+    }
+    let rows: Vec<_> = events.iter().map(row).collect();
+    Ok(columns::write(&mut io::stdout().lock(), &HEADINGS, &rows)?)
+}
+
+fn row(event: &Value) -> Vec<String> {
+    let delivery = &event["delivery"];
+    let keys = ["received_at", "event_id", "orgid", "event_type", "job_application_id", "stage"];
+    let mut row: Vec<_> = keys.iter().map(|key| cell(&event[key])).collect();
+    row.push(match delivery["attempts"].as_u64() {
+        Some(attempts) if attempts > 1 => format!("{} ({attempts} attempts)", cell(&delivery["state"])),
+        _ => cell(&delivery["state"]),
+    });
+    row.push(cell(&delivery["last_error"]));
+    row
+}
+
+async fn show(id: &str, view: &View) -> anyhow::Result<()> {
+    let event = Api::of(&view.place)?.call(Method::GET, &["events", id], &[], None).await?;
+    if view.json {
+        return Ok(json_lines(&[event])?);
+    }
+    let mut output = io::stdout().lock();
+    for key in
+        ["event_id", "orgid", "event_type", "outcome", "candidate_id", "job_application_id", "job_requisition_id"]
+    {
+        writeln!(output, "{key:<20}{}", cell(&event[key]))?;
+    }
+    for key in ["stage", "step", "status", "timestamp", "received_at", "source", "duplicates", "superseded"] {
+        writeln!(output, "{key:<20}{}", cell(&event[key]))?;
+    }
+    let decision = &event["decision"];
+    let moved = format!("was {}, is {}", cell(&decision["was"]), cell(&decision["is"]));
+    writeln!(output, "{:<20}{moved}: {}", "decision", cell(&decision["because"]))?;
+    writeln!(output, "{:<20}{}", "delivery", cell(&event["delivery"]["state"]))?;
+    let attempts = event["attempts_log"].as_array().cloned().unwrap_or_default();
+    if !attempts.is_empty() {
+        writeln!(output)?;
+        let keys = ["at", "outcome", "status", "latency_ms", "error", "answer"];
+        let rows: Vec<Vec<_>> =
+            attempts.iter().map(|attempt| keys.iter().map(|key| cell(&attempt[key])).collect()).collect();
+        columns::write(&mut output, &["ATTEMPT", "OUTCOME", "STATUS", "MS", "ERROR", "ANSWER"], &rows)?;
+    }
+    Ok(())
+}
+
+/// Begins with what comes from now on, unless the filter says since when.
+async fn tail(filter: &Filter, view: &View) -> anyhow::Result<()> {
+    let api = Api::of(&view.place)?;
+    let mut since = filter.since.clone().unwrap_or_else(|| jiff::Timestamp::now().to_string());
+    let mut shown = HashSet::new();
+    loop {
+        let events = since_then(&api, filter, &since).await?;
+        let fresh: Vec<_> = events.into_iter().filter(|event| shown.insert(cell(&event["event_id"]))).collect();
+        if view.json {
+            json_lines(&fresh)?;
+        } else {
+            let mut output = io::stdout().lock();
+            fresh.iter().try_for_each(|event| writeln!(output, "{}", row(event).join("  ")))?;
+        }
+        if let Some(last) = fresh.last() {
+            since = cell(&last["received_at"]);
+            // What was received in the same millisecond may still come; what is older cannot.
+            shown = fresh
+                .iter()
+                .filter(|event| event["received_at"] == last["received_at"])
+                .map(|event| cell(&event["event_id"]))
+                .collect();
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// All events that pass the filter and were received since then, oldest first.
+async fn since_then(api: &Api, filter: &Filter, since: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut events, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = filter.keys();
+        query.retain(|(key, _)| *key != "since");
+        query.extend([("since", since), ("limit", STEP)]);
+        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let mut page = api.call(Method::GET, &["events"], &query, None).await?;
+        if let Some(items) = page["events"].as_array_mut() {
+            events.append(items);
+        }
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            events.reverse();
+            return Ok(events);
+        }
+    }
+}
+
+async fn replay(ids: &[String], filter: &Filter, dry_run: bool, force: bool, place: &Place) -> anyhow::Result<()> {
+    let api = Api::of(place)?;
+    let force = if force { "true" } else { "false" };
+    if ids.is_empty() {
+        let keys: serde_json::Map<_, _> =
+            filter.keys().into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+        let query = [("force", force), ("dry_run", if dry_run { "true" } else { "false" })];
+        let answer = api.call(Method::POST, &["replay"], &query, Some(&Value::Object(keys))).await?;
+        return Ok(json_lines(&[answer])?);
+    }
+    for id in ids {
+        let answer = api.call(Method::POST, &["events", id, "replay"], &[("force", force)], None).await?;
+        json_lines(&[answer])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The tries to sign in that come from one place: slowed once too many of them have failed.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+
+use super::Public;
+use crate::auth::{Denied, SignIns};
+use crate::domain::OrgId;
+use crate::organisation::Organisation;
+use crate::refusal::Refusal;
+
+/// The tries of whoever sent a request.
+pub(super) struct Tries<'p> {
+    sign_ins: &'p SignIns,
+    org: &'p OrgId,
+    address: IpAddr,
+}
+
+impl<'p> Tries<'p> {
+    pub(super) fn of(public: &'p Public, organisation: &'p Organisation, request: &HttpRequest) -> Self {
+        Self { sign_ins: &public.sign_ins, org: &organisation.id, address: public.forwarded(request).client() }
+    }
+
+    /// Whether credentials are to be looked at. It is asked right before that is done, as others may
+    /// be trying at the same time.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        self.sign_ins.check(self.address, self.org).map_err(|wait| {
+            let message = "Too many sign-ins from your address have failed: the credentials were not looked at. \
+                           Correct them, and try again after the seconds in Retry-After.";
+            Refusal::too_many(message, wait)
+        })
+    }
+
+    /// Notes what came of a try.
+    pub(super) fn note<T>(&self, result: &Result<T, Denied>) {
+        match result {
+            Ok(_) => self.sign_ins.succeeded(self.address, self.org),
+            Err(denied) if denied.is_attempt() && self.sign_ins.failed(self.address, self.org) => {
+                tracing::warn!(orgid = %self.org, address = %self.address, "sign-ins fail and are slowed from now on");
+            }
+            Err(_) => {}
+        }
+    }
+}
