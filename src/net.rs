@@ -11,17 +11,20 @@
 //! | a TLS handshake that drips | the same instant: the deadline stands beneath TLS |
 //! | a body that drips | the same instant, in [`read_body`] |
 //! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
+//! | many long bodies that stop short of their ends | what they hold together is bounded; short ones are taken all the same |
 //! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
-//! | a head without end, or of very many headers | actix's own bounds, 128 KiB and 96: a 431 and the end |
+//! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
 
 mod body;
+mod budget;
 mod deadline;
 mod descriptors;
 mod forwarded;
+mod head;
 mod inflate;
 mod timed;
 mod tls;

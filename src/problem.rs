@@ -54,14 +54,14 @@ impl Problem {
     /// A message that was read again is refused.
     pub fn refused(refusal: &Refusal) -> Self {
         let status = if refusal.code.is_retryable() { 503 } else { 422 };
-        let retry_after = refusal.retry_after.map(|after| after.as_secs().max(1));
+        let retry_after = refusal.retry_after_seconds();
         Self { code: Some(refusal.code.as_str()), retry_after, ..Self::new(status, "Refused", &refusal.message) }
     }
 
     /// A message is refused, for what this field of it says where it is one.
     pub fn of_message(refusal: &Refusal, field: Option<&str>) -> Self {
         let status = refusal.code.http_status().unwrap_or(400);
-        let retry_after = refusal.retry_after.map(|after| after.as_secs().max(1));
+        let retry_after = refusal.retry_after_seconds();
         let (code, field) = (Some(refusal.code.as_str()), field.map(str::to_owned));
         Self { code, field, retry_after, ..Self::new(status, "Refused", &refusal.message) }
     }

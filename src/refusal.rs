@@ -159,6 +159,13 @@ impl Refusal {
         ours.split([' ', ':', ';']).find(|word| word.starts_with('/'))
     }
 
+    /// The number of the `Retry-After` header, rounded up: whoever comes back a moment too early is
+    /// sent away once more.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let seconds = |after: Duration| after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.retry_after.map(|after| seconds(after).max(1))
+    }
+
     /// The sender must go slower.
     pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(Code::TooManyRequests, message) }
@@ -194,6 +201,15 @@ mod tests {
         ] {
             assert_eq!(Refusal::new(code, message).place(), place, "{message}");
         }
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (60_000, 60)] {
+            let refusal = Refusal::too_many("", Duration::from_millis(millis));
+            assert_eq!(refusal.retry_after_seconds(), Some(seconds), "{millis} ms");
+        }
+        assert_eq!(Refusal::new(Code::NotFound, "").retry_after_seconds(), None);
     }
 
     #[test]

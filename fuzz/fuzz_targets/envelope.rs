@@ -15,8 +15,12 @@ fuzz_target!(|bytes: &[u8]| {
         soap_action: (choice & 4 != 0).then_some("\"urn:other\""),
         event: (choice & 8 != 0).then_some("interview_started"),
     };
-    let profile =
-        Profile { strict_soap_action: choice & 16 != 0, stage_always_required: choice & 32 != 0, ..Profile::default() };
+    let profile = Profile {
+        strict_soap_action: choice & 16 != 0,
+        stage_always_required: choice & 32 != 0,
+        username_tokens: choice & 64 != 0,
+        ..Profile::default()
+    };
     match read(bytes, &head, &profile, Limits::default()) {
         Ok(request) => assert!(!request.change.application.as_str().is_empty()),
         Err(rejected) => {

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use tokio::time::{Instant, timeout_at};
 
 use super::ArrivesBy;
+use super::budget::Share;
 use super::inflate::Encoding;
 use crate::refusal::{Code, Refusal};
 
@@ -21,7 +22,7 @@ use crate::refusal::{Code, Refusal};
 /// It must be there by the request's [`ArrivesBy`], or, where nothing says that, `within` from now.
 ///
 /// # Errors
-/// [`Code::UnsupportedMediaType`] for an encoding that is not read, [`Code::TooLarge`] for more bytes (at once where
+/// [`Code::Unavailable`] while other bodies hold too much, [`Code::UnsupportedMediaType`] for an encoding that is not read, [`Code::TooLarge`] for more bytes (at once where
 /// they are announced), [`Code::RequestTimeout`], and [`Code::BadRequest`] for a body that breaks off
 /// or is not what its encoding says.
 pub async fn read_body(
@@ -31,19 +32,21 @@ pub async fn read_body(
     within: Duration,
 ) -> Result<Bytes, Refusal> {
     let encoding = Encoding::of(request.headers())?;
-    check_length(request, limit)?;
+    let announced = announced_length(request, limit)?;
     let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + within, |by| by.0);
-    match timeout_at(by, collect(payload.into_inner(), limit)).await {
-        Ok(body) => encoding.inflate(body?, limit).await,
+    let mut share = Share::new();
+    match timeout_at(by, collect(payload.into_inner(), announced, limit, &mut share)).await {
+        Ok(body) => encoding.inflate(body?, limit, &mut share).await,
         Err(_) => Err(Refusal::new(Code::RequestTimeout, "The request did not arrive within the time allowed for it.")),
     }
 }
 
-fn check_length(request: &HttpRequest, limit: usize) -> Result<(), Refusal> {
+/// What the head says; nothing of a body that comes in chunks.
+fn announced_length(request: &HttpRequest, limit: usize) -> Result<usize, Refusal> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match announced {
         Some(length) if length > limit as u64 => Err(too_large(limit)),
-        _ => Ok(()),
+        length => Ok(length.unwrap_or_default() as usize),
     }
 }
 
@@ -51,7 +54,7 @@ fn too_large(limit: usize) -> Refusal {
     Refusal::new(Code::TooLarge, format!("The body is longer than {limit} bytes, the most that is taken."))
 }
 
-async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect(payload: Payload, announced: usize, limit: usize, share: &mut Share<'_>) -> Result<Bytes, Refusal> {
     let mut payload = pin!(payload);
     // Most bodies arrive in one piece, which is then passed on as it is.
     let mut first = Bytes::new();
@@ -61,10 +64,12 @@ async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
         if first.len().max(all.len()) + piece.len() > limit {
             return Err(too_large(limit));
         }
+        share.hold(first.len().max(all.len()) + piece.len())?;
         if first.is_empty() {
             first = piece;
         } else {
             if all.is_empty() {
+                all.reserve(announced);
                 all.extend_from_slice(&first);
             }
             all.extend_from_slice(&piece);

@@ -53,6 +53,11 @@ impl Deadline {
         }
     }
 
+    /// Whether a head is arriving.
+    pub(super) fn awaits_head(&self) -> bool {
+        matches!(self.phase.get(), Phase::Head(_))
+    }
+
     /// Notes that an answer is over, and whether it was the connection's last.
     pub(super) fn answer_is_over(&self, last: bool) {
         let now = Instant::now();

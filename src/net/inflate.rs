@@ -14,6 +14,7 @@ use actix_web::web::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::budget::Share;
 use crate::refusal::{Code, Refusal};
 
 /// How many times its own size a body may inflate to; XML hardly comes to 30.
@@ -54,7 +55,7 @@ impl Encoding {
     }
 
     /// The body as it was before it was encoded.
-    pub(super) async fn inflate(self, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    pub(super) async fn inflate(self, body: Bytes, limit: usize, share: &mut Share<'_>) -> Result<Bytes, Refusal> {
         let mut source: Box<dyn Read> = match self {
             Self::Identity => return Ok(body),
             Self::Gzip => Box::new(MultiGzDecoder::new(&*body)),
@@ -65,6 +66,7 @@ impl Encoding {
         loop {
             let read = source.read(&mut piece).map_err(|error| self.damaged(&body, &error))?;
             inflated.extend_from_slice(&piece[..read]);
+            share.hold(body.len() + inflated.capacity())?;
             if inflated.len() > limit {
                 let message = format!("The body inflates to more than {limit} bytes, the most that is taken.");
                 return Err(Refusal::new(Code::TooLarge, message));
@@ -168,7 +170,7 @@ mod tests {
     }
 
     async fn inflate(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        encoding.inflate(Bytes::copy_from_slice(body), LIMIT).await.map(|body| body.to_vec())
+        encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new()).await.map(|body| body.to_vec())
     }
 
     /// Bytes that hardly compress.
@@ -222,10 +224,10 @@ mod tests {
     #[tokio::test]
     async fn bombs_stop_at_the_limit_or_at_the_ratio() {
         let large = zlib(&noise(LIMIT + 1));
-        let refusal = Encoding::Deflate.inflate(large.into(), LIMIT).await.unwrap_err();
+        let refusal = Encoding::Deflate.inflate(large.into(), LIMIT, &mut Share::new()).await.unwrap_err();
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("1048576"), "{refusal}");
         let bomb = gzip(&vec![b' '; 64 << 20]);
-        let refusal = Encoding::Gzip.inflate(bomb.into(), 128 << 20).await.unwrap_err();
+        let refusal = Encoding::Gzip.inflate(bomb.into(), 128 << 20, &mut Share::new()).await.unwrap_err();
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("100 times"), "{refusal}");
         assert!(inflate(Encoding::Gzip, &gzip(&vec![b' '; FREE])).await.is_ok());
     }

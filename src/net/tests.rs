@@ -30,7 +30,7 @@ async fn slow() -> &'static str {
 
 /// Answers at once, whatever comes of the body.
 async fn refuse() -> HttpResponse {
-    HttpResponse::Unauthorized().force_close().body("no")
+    HttpResponse::Unauthorized().body("no")
 }
 
 async fn large() -> Vec<u8> {
@@ -241,6 +241,30 @@ fn answers_that_are_not_read_end_the_connection() {
     client.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     thread::sleep(SHORT * 5);
     assert!(ends(&mut client).len() < 64 << 20, "the whole answer came after all");
+}
+
+#[test]
+fn a_head_of_more_than_32_kib_is_answered_431_however_it_comes() {
+    let (address, _) = start(limits(LONG, LONG));
+    let line = format!("X: {}\r\n", "x".repeat(1000));
+    for second in [false, true] {
+        let mut client = connect(address);
+        if second {
+            client.write_all(post("a").as_bytes()).unwrap();
+            answer(&mut client);
+        }
+        client.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\n").unwrap();
+        // In pieces, each of which is a head that might still end.
+        for _ in 0..50 {
+            let _ = client.write_all(line.as_bytes());
+        }
+        assert!(ends(&mut client).starts_with("HTTP/1.1 431"));
+    }
+    let mut client = connect(address);
+    let body = "b".repeat(900);
+    let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\n{}Content-Length: 900\r\n\r\n", line.repeat(30));
+    client.write_all(format!("{head}{body}").repeat(3).as_bytes()).unwrap();
+    (0..3).for_each(|_| assert!(answer(&mut client).ends_with(&body), "30 KiB are taken, each time"));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_http::{HttpMessage, Request, Response};
+use actix_http::header::TRANSFER_ENCODING;
+use actix_http::{ConnectionType, HttpMessage, Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -76,16 +77,22 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let deadline = request.conn_data::<Rc<Deadline>>().cloned();
+        let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         if let Some(deadline) = &deadline {
             request.extensions_mut().insert(deadline.head_is_complete());
         }
         let answer = self.app.call(request);
         Box::pin(async move {
             // An error becomes its answer here: below, it would pass by the deadline.
-            let answer = match answer.await {
+            let mut answer = match answer.await {
                 Ok(answer) => answer.into().map_into_boxed_body(),
                 Err(error) => Response::from(error.into().error_response()),
             };
+            if chunked && (answer.status().is_client_error() || answer.status().is_server_error()) {
+                // actix would read such a body to its end, for however long that comes, to keep the
+                // connection; one of a known length it leaves.
+                answer.head_mut().set_connection_type(ConnectionType::Close);
+            }
             let last = !answer.keep_alive();
             Ok(answer.map_body(|_, body| Finishing { body, deadline, last }))
         })
@@ -118,8 +125,8 @@ impl MessageBody for Finishing {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         if this.last {
-            // actix goes on reading a chunked body that nobody wants. It is made to look at the
-            // deadline again, which is a short one by then.
+            // actix still reads a chunked body that nobody wants. It is made to look at the deadline
+            // again, which is a short one by then.
             context.waker().wake_by_ref();
         }
         Pin::new(&mut this.body).poll_next(context)

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_rt::net::TcpStream;
 use arc_swap::ArcSwap;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::head::{Head, Next, TOO_LARGE};
 use super::{Deadline, DeadlineStream};
 use crate::certificate::Certificate;
 
@@ -42,67 +43,95 @@ impl Handshakes {
 
 type Timed = DeadlineStream<TcpStream>;
 
-/// A connection: plain, or within TLS.
-pub(super) enum Connection {
+/// A connection, whose heads are bounded.
+pub(super) struct Connection {
+    stream: Stream,
+    /// What the client has shown, verified.
+    certificate: Option<Arc<Certificate>>,
+    head: Head,
+}
+
+enum Stream {
     Plain(Timed),
-    Tls(Box<TlsStream<Timed>>, Option<Arc<Certificate>>),
+    Tls(Box<TlsStream<Timed>>),
 }
 
 impl Connection {
     /// Makes the handshake, where there is one to make.
     pub(super) async fn open(stream: Timed, handshakes: Option<&Handshakes>) -> io::Result<Self> {
-        let Some(handshakes) = handshakes else { return Ok(Self::Plain(stream)) };
+        let Some(handshakes) = handshakes else {
+            return Ok(Self { stream: Stream::Plain(stream), certificate: None, head: Head::default() });
+        };
         let stream = handshakes.accept(stream).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(<[_]>::first).map(|first| Arc::new(Certificate::from_der(first)));
-        Ok(Self::Tls(Box::new(stream), certificate))
+        Ok(Self { stream: Stream::Tls(Box::new(stream)), certificate, head: Head::default() })
     }
 
     /// The deadline that it is under.
     pub(super) fn deadline(&self) -> &Rc<Deadline> {
-        match self {
-            Self::Plain(stream) => stream.deadline(),
-            Self::Tls(stream, _) => stream.get_ref().0.deadline(),
+        match &self.stream {
+            Stream::Plain(stream) => stream.deadline(),
+            Stream::Tls(stream) => stream.get_ref().0.deadline(),
         }
     }
 
     /// The certificate that the client has shown, verified.
     pub(super) fn certificate(&self) -> Option<&Arc<Certificate>> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Tls(_, certificate) => certificate.as_ref(),
-        }
+        self.certificate.as_ref()
     }
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let awaited = self.deadline().awaits_head();
+        match self.head.next(awaited) {
+            Next::Read => {}
+            Next::Look => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Next::Refuse => {
+                // Said if it can be said at once. To the application it is a client that has gone.
+                let _ = self.as_mut().poll_write(context, TOO_LARGE);
+                let _ = self.as_mut().poll_flush(context);
+                return Poll::Ready(Ok(()));
+            }
         }
+        let before = buffer.filled().len();
+        ready!(match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        })?;
+        let awaited = self.deadline().awaits_head();
+        self.head.count(buffer.filled().len() - before, awaited);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_flush(context),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 
@@ -111,16 +140,16 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_write_vectored(context, slices),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream, _) => stream.is_write_vectored(),
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

@@ -194,10 +194,8 @@ fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
 
 fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
     let mut response = response(answer);
-    if let Some(after) = refusal.retry_after {
-        // Rounded up: whoever comes back a moment too early is sent away once more.
-        let seconds = header::HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
     }
     let unread = [
         Code::Unauthorized,
@@ -207,6 +205,7 @@ fn respond(answer: Answer, refusal: &Refusal) -> HttpResponse {
         Code::TooLarge,
         Code::UnsupportedMediaType,
         Code::TooManyRequests,
+        Code::Unavailable,
     ];
     if unread.contains(&refusal.code) {
         // What may still come of the body is not waited for.

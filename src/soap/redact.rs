@@ -25,13 +25,29 @@ fn password(text: &str) -> Option<usize> {
     loop {
         let mut tags = memchr::memchr_iter(b'<', &text.as_bytes()[from..]).map(|at| from + at + 1);
         let tag = tags.find(|&at| is_password(name(&text[at..])))?;
-        let content = text[tag..].find('>').map_or(text.len(), |length| tag + length + 1);
+        let (length, empty) = start_tag(&text[tag..]);
         // What is empty has neither content nor an end tag that would end it.
-        if !text[..content].ends_with("/>") {
-            return Some(content);
+        if !empty {
+            return Some(tag + length);
         }
-        from = content;
+        from = tag + length;
     }
+}
+
+/// How far a start tag goes, and whether it is an empty element's. A `>` in a quoted value does not
+/// end it; where the quotes are not as they should be, the first `>` does.
+fn start_tag(tag: &str) -> (usize, bool) {
+    let mut quote = None;
+    for (at, byte) in tag.bytes().enumerate() {
+        match (quote, byte) {
+            (_, b'<') => break,
+            (None, b'>') => return (at + 1, tag[..at].ends_with('/')),
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    (tag.find('>').map_or(tag.len(), |at| at + 1), false)
 }
 
 /// Where the content of a password ends: at its end tag, or nowhere.
@@ -74,6 +90,9 @@ mod tests {
             ("<Password>never closed <a>", "<Password>***"),
             ("<Password Type='never closed", "<Password Type='never closed***"),
             ("<Password a='1' <Password>x", "<Password a='1' <Password>***"),
+            ("<Password a='/>'>b</Password>", "<Password a='/>'>***</Password>"),
+            ("<Password a='>b</Password>'/>", "<Password a='>***</Password>'/>"),
+            ("<Password a=\"'>\"/><b>c</b>", "<Password a=\"'>\"/><b>c</b>"),
             ("<Passwords>a</Passwords>", "<Passwords>a</Passwords>"),
         ] {
             assert_eq!(without_passwords(text), expected, "{text}");

@@ -1,9 +1,10 @@
-"""What tests/stacks runs: PUBLIC BRIDGE ADMIN TOKEN USER PASSWORD WORK VENV MODULES.
+"""What tests/stacks runs: BINARY WORK VENV MODULES.
 
-The clients speak to PUBLIC, where this script listens and passes everything on to BRIDGE: it notes
-which SOAP version each message and each answer really had, as a stack may fall back to another one.
+The clients speak to this script, which passes everything on to the bridge: it notes which SOAP
+version each message and each answer really had, as a stack may fall back to another one.
 """
 
+import atexit
 import http.client
 import http.server
 import json
@@ -15,10 +16,10 @@ import threading
 import urllib.parse
 import urllib.request
 
-public, bridge, admin, token, user, password, work, venv, modules = sys.argv[1:]
+binary, work, venv, modules = sys.argv[1:]
 clients = pathlib.Path(__file__).parent
 work = pathlib.Path(work)
-endpoint = f"{public}/soap/demo"
+TOKEN, USER, PASSWORD = "stacks-token", "studio", "pass:word"
 JARS = pathlib.Path("/usr/share/java")
 AXIS = "axis axis-jaxrpc axis-saaj commons-discovery commons-logging wsdl4j javax.mail javax.activation"
 JAXWS = """jaxws-rt jaxws-ri-runtime jaxws-api jws-api jaxb-api jaxb-runtime jaxb-core jaxb-impl saaj-impl saaj-api
@@ -74,6 +75,41 @@ class Line(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def start_bridge(public_url):
+    """Starts the bridge behind that address, and gives where it really listens."""
+    config = work / "bridge.toml"
+    config.write_text(
+        f"""
+listen = "127.0.0.1:0"
+public_url = "{public_url}"
+[admin]
+listen = "127.0.0.1:0"
+token = "{TOKEN}"
+[store]
+url = "sqlite:{work}/journal.db"
+[org.demo]
+auth.basic = {{ username = "{USER}", password = "{PASSWORD}" }}
+handler = "in_process"
+"""
+    )
+    with open(work / "log", "w") as log:
+        command = [binary, "serve", "--config", config]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    atexit.register(process.kill)
+    lines = [process.stdout.readline().split() for _ in range(2)]
+    if [line[:1] for line in lines] != [["public"], ["admin"]]:
+        sys.exit((work / "log").read_text())
+    return [line[1].rstrip("/") for line in lines]
+
+
+# The line stands before the bridge does: its address is the bridge's public one.
+line = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Line)
+line.daemon_threads = True
+public = f"http://127.0.0.1:{line.server_port}"
+bridge, admin = start_bridge(public)
+endpoint = f"{public}/soap/demo"
 
 
 def run(command, **options):
@@ -164,7 +200,7 @@ STACKS = [
 
 def event(application):
     query = urllib.parse.urlencode({"orgid": "demo", "job_application_id": application})
-    request = urllib.request.Request(f"{admin}/api/v1/events?{query}", headers={"Authorization": f"Bearer {token}"})
+    request = urllib.request.Request(f"{admin}/api/v1/events?{query}", headers={"Authorization": f"Bearer {TOKEN}"})
     events = json.load(urllib.request.urlopen(request, timeout=60))["events"]
     return events[0] if len(events) == 1 else {}
 
@@ -174,7 +210,7 @@ def judge(name, version, command):
     application = f"{name} {version}"
     seen.clear()
     environment = {**os.environ, "NODE_PATH": modules}
-    output = run([*command, user, password, application, version], env=environment)
+    output = run([*command, USER, PASSWORD, application, version], env=environment)
     lines = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     stored = event(application)
     answer = "ok" if lines.get("answer") == f"{stored.get('event_id')} interview_started Accepted" else "WRONG"
@@ -190,9 +226,6 @@ def judge(name, version, command):
 
 
 def main():
-    address = urllib.parse.urlsplit(public)
-    line = http.server.ThreadingHTTPServer((address.hostname, address.port), Line)
-    line.daemon_threads = True
     threading.Thread(target=line.serve_forever, daemon=True).start()
     row = "{:<15} {:<22} {:<9} {:<7} {:<6}".format
     print(row("stack", "version", "SOAP", "answer", "fault"))

@@ -35,6 +35,10 @@ fn credentials_are_judged_before_any_of_the_body_was_sent() {
         assert!(text.contains("http://www.w3.org/2003/05/soap-envelope"), "in the caller's version: {text}");
         refused.push(raw);
     }
+    let nowhere = "POST /nothing/here HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut raw = Raw::to(&bridge);
+    assert_eq!(raw.send(nowhere).answer().0, 404);
+    refused.push(raw);
     assert!(refused.iter_mut().all(Raw::ends), "what would come of the body is not waited for");
     // The right ones wait for it.
     let body = bare("A1", "Interview");
@@ -112,10 +116,10 @@ async fn connections_leave_room_for_deliveries() {
     ));
     let mut shell = Command::new("sh");
     shell.current_dir(home.path("")).env_clear().env("PATH", "/usr/bin:/bin");
-    shell.args(["-c", &format!("ulimit -n 200; exec {} \"$@\"", env!("CARGO_BIN_EXE_imper-bridge")), "sh"]);
+    shell.args(["-c", &format!("ulimit -n 256; exec {} \"$@\"", env!("CARGO_BIN_EXE_imper-bridge")), "sh"]);
     let bridge = home.started_by(shell);
     bridge.change("acme", "A1", "Screen").await;
-    let silent: Vec<Raw> = (0..210).map(|_| Raw::to(&bridge)).collect();
+    let silent: Vec<Raw> = (0..240).map(|_| Raw::to(&bridge)).collect();
     // By the connection that is open; the delivery needs one of its own.
     bridge.change("acme", "A1", "Interview").await;
     bridge.delivered().await;

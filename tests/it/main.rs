@@ -16,6 +16,7 @@ mod commands;
 mod delivery;
 mod endpoint;
 mod faults_disk;
+mod faults_erasure;
 mod faults_power;
 mod faults_sync;
 mod fixtures;

@@ -1,0 +1,93 @@
+//! How much memory the bodies that are arriving may take together.
+//!
+//! A sender may stop short of the end of a long body and leave it at that until its time is up, and
+//! where credentials stand in the body itself nobody knows yet who it is. So what such bodies hold is
+//! counted. The first of each is free: nearly every message is shorter than that, and is taken even
+//! while others have used the rest up.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::refusal::Refusal;
+
+/// What a body may hold without being counted.
+const FREE: usize = 16 * 1024;
+
+/// What longer ones may hold together.
+const MOST: usize = 32 * 1024 * 1024;
+
+/// By when some will have ended, for the refusal.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+
+/// What one body holds; given back when it is dropped.
+pub(super) struct Share<'b> {
+    budget: &'b AtomicUsize,
+    held: usize,
+}
+
+impl Share<'static> {
+    /// The share of a body that is about to arrive.
+    pub(super) fn new() -> Self {
+        Self { budget: &BODIES, held: 0 }
+    }
+}
+
+impl Share<'_> {
+    /// Lets the body hold so many bytes in all.
+    ///
+    /// # Errors
+    /// 503 when the others hold too much for that. One alone may hold whatever its own limit allows.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if bytes <= FREE.max(self.held) {
+            return Ok(());
+        }
+        let more = bytes - self.held;
+        let others = self.budget.fetch_add(more, Relaxed) - self.held;
+        self.held = bytes;
+        if others > 0 && others + bytes > MOST {
+            let message = "Too many long messages are arriving at once: send it again.";
+            return Err(Refusal::unavailable(message, RETRY_AFTER));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.fetch_sub(self.held, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Code;
+
+    fn share(budget: &AtomicUsize) -> Share<'_> {
+        Share { budget, held: 0 }
+    }
+
+    #[test]
+    fn long_bodies_share_what_there_is_and_short_ones_are_free() {
+        let budget = AtomicUsize::new(0);
+        let (mut one, mut other) = (share(&budget), share(&budget));
+        one.hold(MOST - 1).unwrap();
+        one.hold(10).unwrap();
+        other.hold(FREE).unwrap();
+        assert_eq!(other.hold(FREE + 1).unwrap_err().code, Code::Unavailable);
+        drop(other);
+        assert_eq!(budget.load(Relaxed), MOST - 1, "what was refused is given back");
+        drop(one);
+        assert_eq!(budget.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn one_alone_may_be_as_long_as_its_own_limit_allows() {
+        let budget = AtomicUsize::new(0);
+        let mut only = share(&budget);
+        only.hold(MOST).unwrap();
+        only.hold(2 * MOST).unwrap();
+    }
+}
