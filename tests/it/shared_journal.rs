@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use imper_bridge::domain::{CandidateId, OrgId};
+use imper_bridge::journal::postgres::{Options, Postgres};
+use imper_bridge::journal::refused::MOST_KEPT;
+use imper_bridge::journal::{Refused, RefusedFilter, RefusedHead, Upkeep};
 use reqwest::RequestBuilder;
 
-use crate::bridge::{Bridge, Home, PATIENCE, element};
+use crate::bridge::{Bridge, Home, PATIENCE, command, element};
 use crate::chance;
 use crate::cluster::{self, Cluster, Database, Pooler};
 use crate::kill::relayed;
@@ -186,23 +190,82 @@ async fn ready(bridge: &Bridge, status: u16) {
     }
 }
 
+fn options(database: &Database) -> Options {
+    let url = database.url().into();
+    Options { url, password: None, keep_refused: Duration::from_secs(60), observer: Arc::new(()) }
+}
+
+#[test]
+fn check_reaches_the_database_and_makes_nothing() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    let home = home(&relay, &database);
+    let check = |url: &str| {
+        let mut check = command(&home.path(""));
+        check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", url);
+        let output = check.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, report) = check(&database.url());
+    assert!(code == Some(0) && report.contains("takes writes, and its tables are made at the start"), "{report}");
+    assert_eq!(database.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    drop(Postgres::open(options(&database)).unwrap());
+    assert!(check(&database.url()).1.contains("its tables are up to date"));
+    let (code, report) = check("postgres://bridge:hunter2@127.0.0.1:1/bridge");
+    assert!(code == Some(1) && report.contains("no database that takes writes answers"), "{report}");
+    assert!(report.contains("postgres://127.0.0.1:1/bridge") && !report.contains("hunter2"), "{report}");
+}
+
+#[test]
+fn refused_messages_are_kept_in_the_database() {
+    let database = cluster::shared().database(None);
+    let journal = Postgres::open(options(&database)).unwrap();
+    let refused = journal.refused().unwrap();
+    let org: OrgId = "acme".parse().unwrap();
+    let head = |code: &str| RefusedHead {
+        org: org.clone(),
+        code: code.into(),
+        message: "no".into(),
+        place: None,
+        content_type: Some("text/xml".into()),
+        soap_action: None,
+        tenant: None,
+        query: String::new(),
+        bytes: 3,
+        whole: true,
+    };
+    assert!(refused.keep(head("first"), "<ID>W1\0</ID>".into()));
+    assert!(refused.keep(head("second"), "<ID>W&#50;</ID>".into()));
+    let page = refused.list(RefusedFilter::default(), None, 1).wait().unwrap();
+    assert_eq!((page.items.len(), page.items[0].head.code.as_str()), (1, "second"), "newest first");
+    let page = refused.list(RefusedFilter::default(), page.next, 1).wait().unwrap();
+    let (found, text) = refused.find(page.items[0].id).wait().unwrap().unwrap();
+    assert_eq!((&found, text.as_str()), (&page.items[0], "<ID>W1\u{fffd}</ID>"));
+    assert_eq!(refused.erase(org.clone(), CandidateId::new("w2").unwrap()).wait(), Ok(1), "in any spelling");
+    assert_eq!((refused.remove(found.id).wait(), refused.remove(found.id).wait()), (Ok(true), Ok(false)));
+    for _ in 0..MOST_KEPT + 3 {
+        while !refused.keep(head("many"), "x".into()) {
+            std::thread::yield_now();
+        }
+    }
+    let kept =
+        refused.list(RefusedFilter { orgs: Some(vec![org.clone()]), code: Some("many".into()) }, None, 1000).wait();
+    assert_eq!(kept.unwrap().items.len(), MOST_KEPT);
+    journal.close();
+    assert!(!refused.keep(head("late"), "x".into()), "a journal that is closed keeps nothing");
+}
+
 #[test]
 fn many_bridges_may_make_the_tables_at_once() {
-    use imper_bridge::journal::postgres::{Options, Postgres};
     let database = cluster::shared().database(None);
     let opening: Vec<_> = (0..8)
         .map(|_| {
-            let url = database.url().into();
-            let options =
-                Options { url, password: None, keep_refused: Duration::from_secs(60), observer: Arc::new(()) };
+            let options = options(&database);
             std::thread::spawn(move || Postgres::open(options).map(drop))
         })
         .collect();
     opening.into_iter().for_each(|opening| opening.join().unwrap().unwrap());
     assert_eq!(database.run("SELECT count(*) FROM journal"), "1", "one identity for all");
     database.run("UPDATE schema_version SET version = 99, works_with = 99");
-    let options =
-        Options { url: database.url().into(), password: None, keep_refused: Duration::ZERO, observer: Arc::new(()) };
-    let refused = Postgres::open(options).err().expect("a newer journal is left alone").to_string();
+    let refused = Postgres::open(options(&database)).err().expect("a newer journal is left alone").to_string();
     assert!(refused.contains("start the newer bridge"), "{refused}");
 }
