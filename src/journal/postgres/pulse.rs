@@ -73,7 +73,7 @@ async fn read(client: &Client) -> Result<Vec<Pulse>, Failure> {
     let sql = format!(
         "SELECT o.orgid, o.pending, o.last_message_at,
                 (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 ORDER BY opened LIMIT 1),
-                (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 AND is_start AND opened = event
+                (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 AND is_start
                  ORDER BY opened LIMIT 1), {}
          FROM (SELECT orgid, sum(pending)::bigint AS pending, max(last_message_at) AS last_message_at
                FROM figure GROUP BY orgid

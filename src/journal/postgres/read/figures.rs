@@ -19,7 +19,7 @@ pub(in crate::journal::postgres) async fn stats(
     let sql = format!(
         "SELECT f.orgid, f.accepted, f.delivered, f.dead, f.late
                     + (SELECT count(*) FROM work w WHERE w.orgid = f.orgid AND state = 0 AND is_start
-                       AND opened = event AND opened_at < clock.now - $1),
+                       AND opened_at < clock.now - $1),
                 f.pending, f.last_message_at, f.last_started_at,
                 (SELECT opened_at FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1), {}
          FROM (SELECT journal_now() AS now) clock,
