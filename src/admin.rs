@@ -16,11 +16,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::delivery::Policy;
 use crate::domain::OrgId;
-use crate::journal::{Ages, Health, Journal};
+use crate::journal::{Ages, Health, Journal, OrganisationStats, Unavailable};
 use crate::metrics::{self, Metrics};
 use crate::public::Public;
 
@@ -43,6 +44,8 @@ pub struct Admin {
     pub policy: Arc<ArcSwap<Policy>>,
     /// When the bridge started.
     pub started_at: Timestamp,
+    /// Turns true when the bridge is told to stop.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Admin {
@@ -50,6 +53,19 @@ impl Admin {
     pub fn ages(&self) -> Ages {
         let policy = self.policy.load();
         Ages { useful_within: policy.useful_within, open_interview: policy.open_interview_alert }
+    }
+
+    /// The figures, with those of configured organisations that were never heard of.
+    fn with_unheard(&self, mut stats: Vec<OrganisationStats>) -> Vec<OrganisationStats> {
+        let pulses = self.journal.pulse();
+        for organisation in self.public.organisations.current().iter() {
+            if stats.iter().all(|stats| stats.org != organisation.id) {
+                let pulse = pulses.iter().find(|pulse| pulse.org == organisation.id);
+                stats.push(OrganisationStats::unheard(organisation.id.clone(), pulse));
+            }
+        }
+        stats.sort_by(|one, other| one.org.cmp(&other.org));
+        stats
     }
 
     /// The organisations from which messages are expected, and whether none came for longer than
@@ -92,7 +108,10 @@ pub async fn livez() -> HttpResponse {
 }
 
 async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
-    ready(&admin.journal.health())
+    match *admin.stopping.borrow() {
+        true => ready(&Health::NotReady(Unavailable::Stopped)),
+        false => ready(&admin.journal.health()),
+    }
 }
 
 /// The answer to whoever asks whether an event could be taken now.

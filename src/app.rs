@@ -179,6 +179,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let app = move || ActixApp::new().configure(routes.clone());
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let tokens = ArcSwap::from_pointee(tokens);
+    let (stop, stopping) = watch::channel(false);
     let admin_state = Arc::new(Admin {
         journal: journal.clone(),
         metrics: metrics.clone(),
@@ -187,11 +188,11 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         public,
         policy: Arc::clone(&policy),
         started_at: clock.now(),
+        stopping: stopping.clone(),
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    let (stop, stopping) = watch::channel(false);
     let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
     let pump = Arc::new(pump);
     tokio::spawn(upkeep::run(Arc::clone(&admin_state), settings.store.retention, stopping.clone()));

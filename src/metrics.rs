@@ -170,7 +170,15 @@ mod tests {
         let now = Timestamp::from_second(100).unwrap();
         metrics.listened(&org, true);
         let oldest = Some(Timestamp::from_second(90).unwrap());
-        let pulse = Pulse { org, pending: 3, oldest, oldest_start: oldest, paused: None, last_message_at: None };
+        let pulse = Pulse {
+            org,
+            pending: 3,
+            oldest,
+            oldest_start: oldest,
+            paused: None,
+            held_until: None,
+            last_message_at: None,
+        };
         let page = metrics.scrape(&[pulse], now);
         for line in [
             "imper_bridge_messages_total{orgid=\"acme\",source=\"soap\",outcome=\"Accepted\"} 2",

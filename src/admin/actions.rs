@@ -79,7 +79,9 @@ async fn discard(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> 
     let (record, _) = seen(&admin, &token, &id).await?;
     token.must_act()?;
     let id = record.event.event_id;
-    match admin.journal.discard(id, token.name.as_str().into()).await? {
+    // What nobody is there to deliver waits for ever, unless its organisation returns.
+    let orphaned = admin.public.organisations.get(record.event.orgid.as_str()).is_none();
+    match admin.journal.discard(id, orphaned, token.name.as_str().into()).await? {
         Discarded::Done => {
             tracing::info!(token = token.name, event.id = %id, action = "delete", "an operator acted");
             Ok(HttpResponse::NoContent().finish())
@@ -87,7 +89,9 @@ async fn discard(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> 
         Discarded::Unknown => Err(Problem::not_found(format!("There is no event {id}."))),
         Discarded::NotDead => {
             let state = record.state.as_str();
-            Err(Problem::conflict(format!("Only dead letters are deleted; this event is '{state}'.")))
+            Err(Problem::conflict(format!(
+                "Only dead letters are deleted, and what waits for an organisation that was removed; this event is '{state}'."
+            )))
         }
     }
 }
@@ -111,15 +115,20 @@ async fn turn(
     Parameters::of(request, &[])?;
     let org = organisation(org)?;
     token.act_on(&org)?;
-    let known = admin.public.organisations.get(org.as_str()).is_some()
-        || admin.journal.pulse().iter().any(|each| each.org == org);
-    if !known {
-        return Err(Problem::not_found(format!("There is no organisation {org}.")));
-    }
+    known(admin, &org)?;
     admin.journal.turn(make(org.clone()), token.name.as_str().into()).await?;
     tracing::info!(token = token.name, orgid = %org, action, "an operator acted");
     let paused = admin.journal.pulse().iter().any(|pulse| pulse.org == org && pulse.paused.is_some());
     Ok(Json(serde_json::json!({ "orgid": org, "paused": paused })))
+}
+
+/// Lets an organisation pass that is configured, or that was heard of.
+fn known(admin: &Admin, org: &OrgId) -> Result<(), Problem> {
+    let configured = admin.public.organisations.get(org.as_str()).is_some();
+    if configured || admin.journal.pulse().iter().any(|pulse| pulse.org == *org) {
+        return Ok(());
+    }
+    Err(Problem::not_found(format!("There is no organisation {org}.")))
 }
 
 async fn erase(
@@ -128,14 +137,18 @@ async fn erase(
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let token = admin.tokens.load().verify(&request)?;
-    let force = Parameters::of(&request, &["force"])?.flag("force")?;
+    let parameters = Parameters::of(&request, &["force", "undelivered"])?;
+    let (force, undelivered) = (parameters.flag("force")?, parameters.flag("undelivered")?);
     let org = organisation(&path.0)?;
     token.act_on(&org)?;
+    known(&admin, &org)?;
     let candidate = CandidateId::new(&path.1);
     let candidate = candidate.map_err(|error| Problem::bad_parameter("candidate_id", format!("It {error}.")))?;
-    finish_first(&admin, &token, &org, &candidate, force).await?;
+    if !undelivered {
+        finish_first(&admin, &token, &org, &candidate, force).await?;
+    }
     let refused = admin.public.refused.erase(org.clone(), candidate.clone()).await?;
-    let erasure = admin.journal.erase(org.clone(), candidate, token.name.as_str().into()).await?;
+    let erasure = admin.journal.erase(org.clone(), candidate, undelivered, token.name.as_str().into()).await?;
     // Whose it was is not logged, as that is what it is about.
     let receipt = erasure.number;
     tracing::info!(token = token.name, orgid = %org, receipt, refused, action = "erase", "an operator acted");
@@ -165,9 +178,16 @@ async fn finish_first(
     }
     if !force && (waiting > 0 || !open.is_empty()) {
         return Err(Problem::conflict(format!(
-            "The candidate is in {} open interviews, and {waiting} events wait for delivery. With force=true the \
-             interviews are ended, and the erasure is done once everything is delivered.",
+            "Of the candidate {} interviews are open and {waiting} events wait for delivery. With force=true the \
+             interviews are ended, and the erasure is done once everything is delivered. With undelivered=true all \
+             goes at once, and the relay is told nothing.",
             open.len()
+        )));
+    }
+    if !open.is_empty() && admin.public.organisations.get(org.as_str()).is_none() {
+        return Err(Problem::conflict(format!(
+            "The organisation {org} is not configured, so that nobody can be told that the interview is over. With \
+             undelivered=true all goes at once."
         )));
     }
     for record in open {

@@ -47,7 +47,7 @@ pub(super) const FILTER: &[&str] =
 /// Reads a filter of events, narrowed to what the token sees.
 pub(super) fn filter(parameters: &Parameters, token: &Token) -> Result<EventFilter, Problem> {
     Ok(EventFilter {
-        orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?),
+        orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)?,
         event_type: parameters.take("event_type", "interview_started, interview_ended or state_changed", |value| {
             EventType::ALL.into_iter().find(|each| each.as_str() == value)
         })?,
@@ -81,7 +81,7 @@ async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Va
     let token = admin.tokens.load().verify(&request)?;
     let parameters = Parameters::of(&request, &["orgid", "active", "limit", "cursor"])?;
     let filter = ProtectionFilter {
-        orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?),
+        orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)?,
         active: parameters.parse::<bool>("active", "true or false")?,
     };
     let page = admin.journal.protections(filter, parameters.cursor()?, parameters.limit()?).await?;
@@ -92,7 +92,7 @@ async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, 
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let now = admin.clock.now();
-    let stats = admin.journal.stats(admin.ages()).await?;
+    let stats = admin.with_unheard(admin.journal.stats(admin.ages()).await?);
     let silent = admin.silent();
     let seen = stats.into_iter().filter(|stats| token.sees(&stats.org));
     let organisations: Vec<_> = seen

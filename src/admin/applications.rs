@@ -31,7 +31,7 @@ async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, P
         let detail = "Only applications in an interview are listed; ask for in_interview=true.";
         return Err(Problem::bad_parameter("in_interview", detail));
     }
-    let filter = ApplicationFilter { orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?) };
+    let filter = ApplicationFilter { orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)? };
     let page = admin.journal.in_interview(filter, parameters.cursor()?, parameters.limit()?).await?;
     Ok(Json(json::page("applications", page, json::application)))
 }

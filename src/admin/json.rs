@@ -88,6 +88,7 @@ pub(super) struct Organisation {
     paused_since: Option<String>,
     paused_by: Option<&'static str>,
     paused_because: Option<String>,
+    held_until: Option<String>,
     delivered_through: String,
     last_message_at: Option<String>,
     last_started_at: Option<String>,
@@ -163,6 +164,7 @@ pub(super) fn organisation(stats: OrganisationStats, silent: bool, now: Timestam
         paused_since: text(stats.paused.as_ref().map(|paused| paused.since)),
         paused_by: stats.paused.as_ref().map(|paused| paused.cause.as_str()),
         paused_because: stats.paused.and_then(|paused| paused.reason),
+        held_until: text(stats.held_until.filter(|until| *until > now)),
         // Everything accepted before the oldest that waits, or before now, is done with.
         delivered_through: stats.oldest_pending.unwrap_or(now).to_string(),
         last_message_at: text(stats.last_message_at),

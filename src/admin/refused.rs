@@ -63,7 +63,7 @@ async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Value>, P
     let token = admin.tokens.load().verify(&request)?;
     let parameters = Parameters::of(&request, &["orgid", "code", "limit", "cursor"])?;
     let filter = RefusedFilter {
-        orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?),
+        orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?)?,
         code: parameters.parse::<String>("code", "a code")?,
     };
     let page = admin.public.refused.list(filter, parameters.cursor()?, parameters.limit()?).await?;

@@ -34,12 +34,15 @@ impl Token {
         self.must_act()
     }
 
-    /// The organisations that a query may cover: those asked for, as far as the token sees them.
-    pub fn narrow(&self, asked: Option<OrgId>) -> Option<Vec<OrgId>> {
-        match (&self.orgs, asked) {
-            (None, asked) => asked.map(|org| vec![org]),
-            (Some(own), None) => Some(own.clone()),
-            (Some(own), Some(asked)) => Some(own.iter().filter(|org| **org == asked).cloned().collect()),
+    /// The organisations that a query may cover: the one asked for, or all that the token sees.
+    ///
+    /// # Errors
+    /// 404 for one that it does not see.
+    pub fn narrow(&self, asked: Option<OrgId>) -> Result<Option<Vec<OrgId>>, Problem> {
+        match asked {
+            None => Ok(self.orgs.clone()),
+            Some(org) if self.sees(&org) => Ok(Some(vec![org])),
+            Some(org) => Err(Problem::not_found(format!("There is no organisation {org}."))),
         }
     }
 
@@ -107,8 +110,8 @@ mod tests {
         }
         let own = with("Bearer acme-secret");
         let own = tokens.verify(&own).unwrap();
-        assert_eq!(own.narrow(None), Some(vec![org("acme")]));
-        assert_eq!(own.narrow(Some(org("other"))), Some(vec![]));
+        assert_eq!(own.narrow(None), Ok(Some(vec![org("acme")])));
+        assert!(own.narrow(Some(org("other"))).is_err());
         assert!(own.sees(&org("acme")) && !own.sees(&org("other")));
         assert!(own.act_on(&org("acme")).is_err(), "it may only look");
         let all = with("Bearer all-secret");

@@ -12,11 +12,12 @@ use crate::admin::Admin;
 const ERASURES: Duration = Duration::from_secs(5);
 
 /// How many of these rounds pass between two looks at the figures, and between two purges.
-const FIGURES: u64 = 6;
+const FIGURES: u64 = 2;
 const PURGES: u64 = 120;
 
 /// Runs until `stop` turns true.
 pub(super) async fn run(admin: Arc<Admin>, retention: Duration, mut stop: watch::Receiver<bool>) {
+    look(&admin).await;
     for round in 1_u64.. {
         tokio::select! {
             _ = stop.changed() => return,
@@ -27,7 +28,7 @@ pub(super) async fn run(admin: Arc<Admin>, retention: Duration, mut stop: watch:
             Ok(done) => tracing::info!(done, "erasures that had waited are done"),
             Err(reason) => tracing::warn!(%reason, "erasures cannot be done yet"),
         }
-        if round % FIGURES == 1 {
+        if round % FIGURES == 0 {
             look(&admin).await;
         }
         if round % PURGES == 1 {

@@ -23,6 +23,9 @@ pub(super) struct Place {
     /// The bridge's configuration, which says where its admin listener is and what opens it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The variable that holds the admin token, if it is not where the configuration says
+    #[arg(long, value_name = "VARIABLE")]
+    token_env: Option<String>,
     /// Where the admin listener is reached, if not where the configuration says
     #[arg(long, value_name = "URL")]
     admin: Option<Url>,
@@ -44,10 +47,16 @@ impl Api {
         let settings = Settings::load(place.config.as_deref(), &Environment::of_process())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?
             .settings;
-        let token = AdminToken::load(&settings.admin, &settings.store)
-            .context("the admin token is made when the bridge starts for the first time")?;
+        let token = match &place.token_env {
+            Some(name) => std::env::var(name).with_context(|| format!("the variable {name}"))?.into(),
+            None => {
+                let why = "the admin token is beside the journal, whose path counts from the bridge's working directory; \
+                           --token-env names a variable that holds it";
+                AdminToken::load(&settings.admin, &settings.store).context(why)?.token
+            }
+        };
         let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
-        Ok(Self { client: relay::client(None, None)?, base, token: token.token })
+        Ok(Self { client: relay::client(None, None)?, base, token })
     }
 
     /// Calls a path under `/api/v1`, given in its segments.

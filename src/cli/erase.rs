@@ -19,6 +19,9 @@ pub struct Options {
     /// End open interviews first, and erase once everything is delivered
     #[arg(long)]
     force: bool,
+    /// Erase at once, also what is not delivered; the relay is told nothing
+    #[arg(long)]
+    undelivered: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -30,9 +33,13 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let api = Api::of(&options.place)?;
     let path = ["candidates", &options.org, &options.candidate];
-    let force: &[_] = if options.force { &[("force", "true")] } else { &[] };
-    let receipt = super::runtime()?.block_on(api.call(Method::DELETE, &path, force, None))?;
+    let given = [("force", options.force), ("undelivered", options.undelivered)];
+    let query: Vec<_> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| (name, "true")).collect();
+    let receipt = super::runtime()?.block_on(api.call(Method::DELETE, &path, &query, None))?;
     writeln!(io::stdout(), "{receipt}")?;
+    if receipt["state"] == "done" && receipt["events"] == 0 {
+        eprintln!("imper-bridge: there was no event of this candidate; is the id spelled as in the messages?");
+    }
     if receipt["state"] != "done" {
         eprintln!(
             "imper-bridge: events of the candidate still wait for delivery; they are erased after that. \

@@ -232,9 +232,10 @@ fn log(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
         Verdict::Delivered => {
             tracing::debug!(event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, "delivered");
         }
-        Verdict::Retry { after, .. } => tracing::warn!(
+        Verdict::Retry { after, hold_organisation } => tracing::warn!(
             event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
-            error, retry.seconds = after.as_secs_f64(), "a delivery failed and is tried again"
+            error, retry.seconds = after.as_secs_f64(), holds_organisation = hold_organisation,
+            "a delivery failed and is tried again"
         ),
         Verdict::Paused { probe_after } => tracing::error!(
             event.id = %event.event_id, orgid = %event.orgid, status = answered.status, error,

@@ -114,7 +114,15 @@ impl Inner {
         let begun = Instant::now();
         let response = self.post(claimed, timeout).await;
         let (outcome, mut answered) = match response {
-            Ok(response) => answer(response, timeout.saturating_sub(begun.elapsed())).await,
+            Ok((response, refused_key)) => {
+                let (outcome, answered) = answer(response, timeout.saturating_sub(begun.elapsed())).await;
+                let told = refused_key.map(|key| format!("{key} was refused, and the other key tried"));
+                let error = match (told, answered.error) {
+                    (Some(told), Some(error)) => Some(format!("{told}: {error}")),
+                    (told, error) => told.or(error),
+                };
+                (outcome, Answered { error, ..answered })
+            }
             Err(error) => {
                 let error = if error.is_timeout() {
                     format!("no answer within {} s", timeout.as_secs_f64())
@@ -129,8 +137,9 @@ impl Inner {
         Handled { outcome, answered, protection: None }
     }
 
-    /// Posts with the key that worked last, and where that is refused, with the other.
-    async fn post(&self, claimed: &Claimed, timeout: Duration) -> reqwest::Result<Response> {
+    /// Posts with the key that worked last, and where that is refused, with the other; then also which
+    /// one was refused.
+    async fn post(&self, claimed: &Claimed, timeout: Duration) -> reqwest::Result<(Response, Option<&'static str>)> {
         let begun = Instant::now();
         let prefers_next = self.prefers_next.load(Ordering::Relaxed);
         let (first, second) = match (&self.next_key, prefers_next) {
@@ -140,13 +149,13 @@ impl Inner {
         };
         let response = self.post_with(first, claimed, timeout).await?;
         let Some(second) = second.filter(|_| matches!(response.status().as_u16(), 401 | 403)) else {
-            return Ok(response);
+            return Ok((response, None));
         };
         let retried = self.post_with(second, claimed, timeout.saturating_sub(begun.elapsed())).await?;
         if retried.status().is_success() {
             self.prefers_next.store(!prefers_next, Ordering::Relaxed);
         }
-        Ok(retried)
+        Ok((retried, Some(if prefers_next { "api_key_next" } else { "api_key" })))
     }
 
     async fn post_with(&self, key: &HeaderValue, claimed: &Claimed, timeout: Duration) -> reqwest::Result<Response> {

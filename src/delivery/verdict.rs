@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 
 use super::{Outcome, Policy};
 use crate::journal::Verdict;
@@ -33,14 +32,15 @@ pub fn of_status(status: u16, retry_after: Option<Duration>) -> Outcome {
     }
 }
 
-/// Reads a `Retry-After` header in either of its forms (RFC 9110, section 10.2.3), bounded by a day.
+/// Reads a `Retry-After` header in either of its forms (RFC 9110, section 10.2.3), bounded by a day;
+/// a date in any of the three spellings that HTTP has had (section 5.6.7).
 pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     let wait = if header.bytes().all(|b| b.is_ascii_digit()) {
         // What no u64 holds is certainly more than a day.
         Duration::from_secs(header.parse().unwrap_or(if header.is_empty() { return None } else { u64::MAX }))
     } else {
-        let until = rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
+        let until = Timestamp::try_from(httpdate::parse_http_date(header).ok()?).ok()?;
         Duration::try_from(until.duration_since(now)).unwrap_or_default()
     };
     Some(wait.min(MAX_RETRY_AFTER))
@@ -120,6 +120,8 @@ mod tests {
         assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Thu, 09 Apr 2026 14:31:00 GMT", now), Some(Duration::from_secs(60)));
         assert_eq!(retry_after("Thu, 09 Apr 2026 14:29:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("Thursday, 09-Apr-26 14:31:00 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Thu Apr  9 14:31:00 2026", now), Some(Duration::from_secs(60)));
         assert_eq!(retry_after("99999999999999999999999", now), Some(MAX_RETRY_AFTER));
         for nonsense in ["", "soon", "-5", "1.5"] {
             assert_eq!(retry_after(nonsense, now), None, "{nonsense}");

@@ -266,8 +266,8 @@ impl Upkeep for Embedded {
         self.keep(|keeper| keeper.replay(replay))
     }
 
-    fn discard(&self, id: EventId, actor: Actor) -> Ticket<Discarded> {
-        self.keep(move |keeper| keeper.discard(id, actor))
+    fn discard(&self, id: EventId, waiting: bool, actor: Actor) -> Ticket<Discarded> {
+        self.keep(move |keeper| keeper.discard(id, waiting, actor))
     }
 
     fn turn(&self, turn: Turn, actor: Actor) -> Ticket<()> {
@@ -279,8 +279,8 @@ impl Upkeep for Embedded {
         self.ask(|promise| Command::Turn(Box::new(amendment), promise))
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<Erasure> {
-        self.keep(move |keeper| keeper.erase(&org, &candidate, actor))
+    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure> {
+        self.keep(move |keeper| keeper.erase(&org, &candidate, undelivered, actor))
     }
 
     fn finish_erasures(&self) -> Ticket<u64> {

@@ -159,6 +159,8 @@ pub struct Pulse {
     pub oldest_start: Option<Timestamp>,
     /// Whether its deliveries stand still.
     pub paused: Option<Paused>,
+    /// Until when its relay has asked for quiet; it may be over.
+    pub held_until: Option<Timestamp>,
     /// When its last message came.
     pub last_message_at: Option<Timestamp>,
 }
@@ -277,6 +279,29 @@ pub struct OrganisationStats {
     pub open_too_long: u64,
     /// Whether its deliveries stand still.
     pub paused: Option<Paused>,
+    /// Until when its relay has asked for quiet; it may be over.
+    pub held_until: Option<Timestamp>,
     /// The stages seen.
     pub stages: Vec<StageSeen>,
+}
+
+impl OrganisationStats {
+    /// Those of an organisation that had no event.
+    pub fn unheard(org: OrgId, pulse: Option<&Pulse>) -> Self {
+        Self {
+            org,
+            accepted: 0,
+            delivered: 0,
+            dead: 0,
+            pending: 0,
+            oldest_pending: None,
+            last_message_at: None,
+            last_started_at: None,
+            late: 0,
+            open_too_long: 0,
+            paused: pulse.and_then(|pulse| pulse.paused.clone()),
+            held_until: pulse.and_then(|pulse| pulse.held_until),
+            stages: Vec::new(),
+        }
+    }
 }

@@ -220,16 +220,16 @@ impl Upkeep for Postgres {
         self.keep(async move |keeper: &mut Keeper| keeper.replay(&replay).await)
     }
 
-    fn discard(&self, id: EventId, actor: Actor) -> Ticket<Discarded> {
-        self.keep(async move |keeper: &mut Keeper| keeper.discard(id, &actor).await)
+    fn discard(&self, id: EventId, waiting: bool, actor: Actor) -> Ticket<Discarded> {
+        self.keep(async move |keeper: &mut Keeper| keeper.discard(id, waiting, &actor).await)
     }
 
     fn turn(&self, turn: Turn, actor: Actor) -> Ticket<()> {
         self.keep(async move |keeper: &mut Keeper| keeper.turn(&turn, &actor).await)
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<Erasure> {
-        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, &actor).await)
+    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure> {
+        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, undelivered, &actor).await)
     }
 
     fn finish_erasures(&self) -> Ticket<u64> {

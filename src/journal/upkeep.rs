@@ -50,7 +50,7 @@ pub enum Discarded {
     Done,
     /// There is no such event.
     Unknown,
-    /// It is no dead letter.
+    /// It is no dead letter, nor what else was to be deleted.
     NotDead,
 }
 
@@ -88,15 +88,17 @@ pub trait Upkeep: Send + Sync {
     /// stays that of the last delivery of a dead letter; each replay of a delivered event numbers it.
     fn replay(&self, replay: Replay) -> Ticket<Replayed>;
 
-    /// Deletes a dead letter. Its event still counts for its application.
-    fn discard(&self, id: EventId, actor: Actor) -> Ticket<Discarded>;
+    /// Deletes a dead letter; where `waiting`, also an event that waits. It still counts for its
+    /// application.
+    fn discard(&self, id: EventId, waiting: bool, actor: Actor) -> Ticket<Discarded>;
 
     /// Stops the deliveries of an organisation or lets them go.
     fn turn(&self, turn: Turn, actor: Actor) -> Ticket<()>;
 
     /// Removes all applications of a candidate, with everything that was recorded of them, once
     /// nothing of them waits for delivery and none is in an interview. The request is kept until then.
-    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<Erasure>;
+    /// Where `undelivered`, all of it goes at once.
+    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure>;
 
     /// Does the erasures that can be done now; how many were.
     fn finish_erasures(&self) -> Ticket<u64>;

@@ -570,7 +570,7 @@ fn a_deleted_dead_letter_is_gone_but_its_event_counts<D: Driver>() {
     let journal = driver.open();
     let started = accept(&*journal, message("A1", "Interview"));
     let id = started.event_id().unwrap();
-    let discard = |journal: &dyn Journal| journal.discard(id, "anna".into()).wait().unwrap();
+    let discard = |journal: &dyn Journal| journal.discard(id, false, "anna".into()).wait().unwrap();
     assert_eq!(discard(&*journal), Discarded::NotDead);
     settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
     assert_eq!(discard(&*journal), Discarded::Done);
@@ -691,8 +691,16 @@ fn a_relay_that_asks_for_quiet_gets_it_across_a_restart<D: Driver>() {
     driver.advance(50 * SECOND);
     let journal = driver.open();
     assert!(claim(&*journal).is_empty());
+    let held = journal.pulse().into_iter().find(|pulse| pulse.org == org("acme")).unwrap().held_until;
+    assert_eq!(held, Some(driver.now() + 10 * SECOND));
     driver.advance(10 * SECOND);
-    assert_eq!(claim(&*journal).len(), 2);
+    let claimed = claim(&*journal);
+    assert_eq!(claimed.len(), 2);
+    settle(&*journal, &claimed[0], Verdict::Retry { after: DAY, hold_organisation: true });
+    settle(&*journal, &claimed[1], Verdict::Retry { after: Duration::ZERO, hold_organisation: false });
+    assert!(claim(&*journal).is_empty());
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert_eq!(claim(&*journal).len(), 1, "an operator ends the quiet");
 }
 
 fn open_interviews_are_listed_and_reported_but_not_closed<D: Driver>() {
@@ -838,7 +846,8 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     accept(&*journal, Incoming { org: org("other"), ..message("A1", "Screen") });
     accept(&*journal, of_other("A3", "Interview"));
     let candidate = CandidateId::new("W12345").unwrap();
-    let erase = |journal: &dyn Journal| journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap();
+    let erase =
+        |journal: &dyn Journal| journal.erase(org("acme"), candidate.clone(), false, "anna".into()).wait().unwrap();
     let receipt = erase(&*journal);
     assert_eq!((receipt.done_at, receipt.events), (None, 0), "an interview is open");
     accept(&*journal, message("A1", "Offer"));
@@ -869,7 +878,7 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     let got = (again.outcome(), again.event_type());
     assert_eq!(got, (Outcome::Accepted, EventType::InterviewStarted), "nothing is known of it");
     let nobody = CandidateId::new("nobody").unwrap();
-    let none = journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap();
+    let none = journal.erase(org("acme"), nobody, false, "anna".into()).wait().unwrap();
     assert_eq!((none.events, none.done_at), (0, Some(driver.now())), "there was nothing, and that is on record");
 }
 
@@ -880,9 +889,37 @@ fn what_concerns_no_event_holds_up_no_query<D: Driver>() {
     journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
     assert!(all(&*journal, EventFilter::default()).is_empty());
     let nobody = CandidateId::new("nobody").unwrap();
-    assert_eq!(journal.erase(org("acme"), nobody, "anna".into()).wait().unwrap().events, 0);
+    assert_eq!(journal.erase(org("acme"), nobody, false, "anna".into()).wait().unwrap().events, 0);
     journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
     assert!(all(&*journal, EventFilter::default()).is_empty());
+}
+
+fn what_waits_may_be_deleted_and_erased_undelivered<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let [first, second] = ["Interview", "Offer"].map(|stage| accept(&*journal, message("A1", stage)));
+    let third = accept(&*journal, message("A1", "Interview"));
+    let discard = |receipt: &Receipt| journal.discard(receipt.event_id().unwrap(), true, "anna".into()).wait().unwrap();
+    assert_eq!(discard(&second), Discarded::Done, "from the middle of its lane");
+    let claimed = claim(&*journal).remove(0);
+    assert_eq!(discard(&first), Discarded::Done, "while it is in flight");
+    assert_eq!(settle(&*journal, &claimed, Verdict::Delivered), Settled::Stale);
+    assert_eq!(claim(&*journal)[0].event.event_id, third.event_id().unwrap());
+    let stats = journal.stats(AGES).wait().unwrap().remove(0);
+    assert_eq!((stats.pending, stats.delivered, stats.dead), (1, 0, 0));
+
+    accept(&*journal, message("A2", "Interview"));
+    let candidate = CandidateId::new("W12345").unwrap();
+    let erased = journal.erase(org("acme"), candidate, true, "anna".into()).wait().unwrap();
+    assert_eq!((erased.events, erased.done_at.is_some()), (4, true), "an open interview and what waits as well");
+    for _ in 0..2 {
+        assert!(claim(&*journal).is_empty() && all(&*journal, EventFilter::default()).is_empty());
+        assert_eq!(journal.pulse().into_iter().map(|pulse| pulse.pending).sum::<u64>(), 0);
+    }
+    drop(journal);
+    let journal = driver.open();
+    assert!(claim(&*journal).is_empty());
+    assert_eq!(accept(&*journal, message("A1", "Interview")).outcome(), Outcome::Accepted, "nothing is known of it");
 }
 
 macro_rules! contract {
@@ -924,6 +961,7 @@ mod embedded {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_waits_may_be_deleted_and_erased_undelivered,
         what_concerns_no_event_holds_up_no_query,
     );
 }
@@ -961,6 +999,7 @@ mod postgres {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_waits_may_be_deleted_and_erased_undelivered,
     );
 }
 
@@ -989,10 +1028,10 @@ fn the_index_is_disposable() {
     let mut gone = message("erased", "Screen");
     gone.change.candidate = candidate.clone();
     accept(&*journal, gone);
-    journal.erase(org("acme"), candidate, "anna".into()).wait().unwrap();
+    journal.erase(org("acme"), candidate, false, "anna".into()).wait().unwrap();
     let mut dead = accept(&*journal, message("dead", "Interview")).event_id().unwrap();
     settle(&*journal, claim(&*journal).last().unwrap(), Verdict::Dead);
-    journal.discard(dead, "anna".into()).wait().unwrap();
+    journal.discard(dead, false, "anna".into()).wait().unwrap();
     dead = accept(&*journal, message("dead", "Offer")).event_id().unwrap();
     settle(&*journal, &claim(&*journal)[0], Verdict::Dead);
     replay(&*journal, Which::One(dead), false);
@@ -1045,7 +1084,7 @@ fn what_is_erased_stands_in_no_file() {
         files.filter(holds).map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert!(!stands().is_empty());
-    let erased = journal.erase(org("acme"), CandidateId::new(secret).unwrap(), "anna".into()).wait().unwrap();
+    let erased = journal.erase(org("acme"), CandidateId::new(secret).unwrap(), false, "anna".into()).wait().unwrap();
     assert_eq!(erased.events, 50);
     assert_eq!(stands(), Vec::<std::ffi::OsString>::new());
     assert_eq!(all(&*journal, EventFilter::default()).len(), 1, "nobody else is touched");
@@ -1065,7 +1104,7 @@ fn an_index_that_missed_a_removal_is_made_anew() {
     std::fs::copy(driver.folder.path().join("journal.db.index"), &before).unwrap();
     let journal = driver.open();
     let candidate = CandidateId::new("W12345").unwrap();
-    assert_eq!(journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap().events, 2);
+    assert_eq!(journal.erase(org("acme"), candidate.clone(), false, "anna".into()).wait().unwrap().events, 2);
     drop(journal);
     std::fs::rename(before, driver.folder.path().join("journal.db.index")).unwrap();
     let journal = driver.open();

@@ -293,13 +293,18 @@ impl History {
             return;
         }
         let number = self.chance.below(self.events.len() as u64) as usize;
-        let told = self.journal().discard(self.events[number].id, "anna".into()).wait().unwrap();
+        let waiting = self.chance.one_in(2);
+        let told = self.journal().discard(self.events[number].id, waiting, "anna".into()).wait().unwrap();
         let expected = match self.state(number) {
             _ if self.events[number].discarded => Discarded::Unknown,
             DeliveryState::Dead => Discarded::Done,
+            DeliveryState::Pending if waiting => Discarded::Done,
             _ => Discarded::NotDead,
         };
         assert_eq!(told, expected);
+        if told == Discarded::Done && self.state(number) == DeliveryState::Pending {
+            self.lanes.drop_event(self.events[number].message.lane(), number, self.clock.monotonic());
+        }
         self.events[number].discarded |= told == Discarded::Done;
     }
 
@@ -414,7 +419,7 @@ impl History {
                 count(&|_, event| event.outcome == Outcome::Accepted),
                 count(&|number, _| self.state(number) == DeliveryState::Delivered),
                 count(&|number, event| self.state(number) == DeliveryState::Dead && !event.discarded),
-                count(&|number, _| self.state(number) == DeliveryState::Pending),
+                count(&|number, event| self.state(number) == DeliveryState::Pending && !event.discarded),
             );
             let found = stats.iter().find(|stats| stats.org.as_str() == name);
             let found =
@@ -439,7 +444,8 @@ impl History {
         }
         self.reopen();
         self.compare();
-        assert!((0..self.events.len()).all(|number| self.state(number) != DeliveryState::Pending));
+        let waits = |number: usize| self.state(number) == DeliveryState::Pending && !self.events[number].discarded;
+        assert!(!(0..self.events.len()).any(waits));
         assert!(self.journal().pulse().iter().all(|waiting| waiting.pending == 0));
     }
 }

@@ -398,3 +398,52 @@ async fn events_are_listed_followed_and_replayed_from_the_terminal() {
     let (code, _, said) = run(&["stats"]);
     assert!(code == Some(1) && said.contains("does it run?"), "{said}");
 }
+
+/// Nobody is there to deliver what waits for an organisation that was removed: it can be deleted.
+#[tokio::test]
+async fn what_waits_for_a_removed_organisation_can_be_deleted() {
+    let relay = Relay::start();
+    relay.answer("503");
+    let home = Home::new(&sections(&relay));
+    let bridge = home.start();
+    let first = id(&bridge.change("acme", "A1", "Interview").await);
+    bridge.change("acme", "A2", "Interview").await;
+    assert_eq!(bridge.act(Method::DELETE, &format!("events/{first}"), TOKEN, Value::Null).await.0, 409);
+    home.configure(&format!("{TOKENS}[org.other]\nauth.none = true\nhandler = \"in_process\"\n"));
+    bridge.signal("HUP");
+    let begun = Instant::now();
+    while !home.log().contains("was reloaded") {
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bridge.act(Method::DELETE, &format!("events/{first}"), TOKEN, Value::Null).await.0, 204);
+    let (status, problem) = bridge.act(Method::DELETE, "candidates/acme/C-A2?force=true", TOKEN, Value::Null).await;
+    assert!(status == 409 && problem["detail"].as_str().unwrap().contains("undelivered=true"), "{problem}");
+    let (status, receipt) =
+        bridge.act(Method::DELETE, "candidates/acme/C-A2?undelivered=true", TOKEN, Value::Null).await;
+    assert_eq!((status, &receipt["state"], &receipt["events"]), (200, &json!("done"), &json!(1)));
+    assert_eq!(bridge.stats_of("acme").await["pending"], 0);
+    assert_eq!(bridge.act(Method::DELETE, "candidates/nobody/C-A2", TOKEN, Value::Null).await.0, 404);
+    let other = bridge.act(Method::GET, "events?orgid=other", "acme-token", Value::Null).await;
+    assert_eq!(other.0, 404, "others\' are 404 to a bound token, in lists as well");
+    assert_eq!(
+        bridge.stats_of("other").await["accepted"],
+        0,
+        "a configured organisation is there before its first message"
+    );
+}
+
+/// Whoever looks at the log of attempts sees that a key is dead.
+#[tokio::test]
+async fn a_refused_key_is_told_although_the_other_one_is_taken() {
+    let relay = Relay::start();
+    relay.answer("401,200");
+    let with_next = sections(&relay).replace("api_key = \"k\"", "api_key = \"old\"\napi_key_next = \"new\"");
+    let home = Home::new(&with_next);
+    let bridge = home.start();
+    let event = id(&bridge.change("acme", "A1", "Interview").await);
+    bridge.delivered().await;
+    let log = bridge.api(&format!("events/{event}")).await["attempts_log"].clone();
+    assert_eq!((&log[0]["outcome"], log.as_array().unwrap().len()), (&json!("delivered"), 1));
+    assert_eq!(log[0]["error"], "api_key was refused, and the other key tried");
+}

@@ -1,6 +1,7 @@
-//! The README and the guarantees say what is true: configurations load, commands exist, tests are
-//! there, and statuses mean what a table says.
+//! The README, the guarantees and the runbook say what is true: configurations load, commands exist,
+//! tests are there, statuses mean what a table says, and each alert is explained.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,12 +13,14 @@ use crate::bridge::command;
 
 const README: &str = include_str!("../../README.md");
 const GUARANTEES: &str = include_str!("../../docs/guarantees.md");
+const RUNBOOK: &str = include_str!("../../docs/operations.md");
+const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
 
 /// The fenced blocks of one language, without their fences.
-fn blocks(language: &str) -> Vec<String> {
+fn blocks(text: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}");
     let mut blocks = Vec::new();
-    let mut lines = README.lines();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line.trim() == opening {
             let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
@@ -35,7 +38,7 @@ fn quoted<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
 
 #[test]
 fn every_configuration_loads() {
-    let configurations = blocks("toml");
+    let configurations = blocks(README, "toml");
     assert!(configurations.len() >= 2, "the fences were not found");
     for text in configurations {
         let folder = tempfile::tempdir().unwrap();
@@ -53,10 +56,18 @@ fn every_configuration_loads() {
     }
 }
 
-/// What follows the program's name wherever a shell block calls it, up to the end of that command.
-fn invocations() -> Vec<Vec<String>> {
+/// What stands between single backquotes.
+fn spans(text: &str) -> Vec<String> {
+    let in_line = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    text.lines().filter(|line| !line.starts_with("```")).flat_map(in_line).collect()
+}
+
+/// What follows the program's name wherever a shell block or a sentence calls it, up to the end of
+/// that command.
+fn invocations(text: &str) -> Vec<Vec<String>> {
     let mut invocations = Vec::new();
-    for block in blocks("sh") {
+    let said = spans(text).into_iter().filter(|span| span.starts_with("imper-bridge "));
+    for block in blocks(text, "sh").into_iter().chain(said) {
         for line in block.replace("\\\n", " ").lines() {
             let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
             let call = match words.first() {
@@ -73,9 +84,9 @@ fn invocations() -> Vec<Vec<String>> {
 #[test]
 fn every_command_and_option_exists() {
     let folder = tempfile::tempdir().unwrap();
-    let invocations = invocations();
-    assert!(invocations.len() >= 8, "the commands were not found: {invocations:?}");
-    for words in invocations {
+    let (readme, runbook) = (invocations(README), invocations(RUNBOOK));
+    assert!(readme.len() >= 8 && runbook.len() >= 8, "the commands were not found: {readme:?} {runbook:?}");
+    for words in readme.into_iter().chain(runbook) {
         // A command may have commands of its own.
         let depth = if words[0] == "events" { 2 } else { 1 };
         let (path, arguments) = words.split_at(depth);
@@ -97,26 +108,26 @@ fn rows(section: &str) -> Vec<Vec<&'static str>> {
     lines.map(|line| line.trim_matches(['|', ' ']).split('|').map(str::trim).collect()).collect()
 }
 
-/// The sources of all tests, those of the library as well.
-fn tests() -> String {
+/// The sources in these folders.
+fn sources(folders: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("tests/it")];
-    let mut tests = String::new();
+    let mut folders: Vec<_> = folders.iter().map(|folder| root.join(folder)).collect();
+    let mut sources = String::new();
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                tests.push_str(&fs::read_to_string(&path).unwrap());
+                sources.push_str(&fs::read_to_string(&path).unwrap());
             }
         }
     }
-    tests
+    sources
 }
 
 #[test]
 fn every_guarantee_names_a_test_that_exists() {
-    let tests = tests();
+    let tests = sources(&["src", "tests/it"]);
     let there = |name: &str| tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}<"));
     let sections = [
         "What a 200 to Workday means",
@@ -167,5 +178,32 @@ fn every_fault_code_is_explained() {
     for code in imper_bridge::refusal::Code::ALL {
         let word = format!("`{}`", code.as_str());
         assert!(README.contains(&word), "the table of faults leaves {word} out");
+    }
+}
+
+/// What follows `opening` on the lines that begin with it.
+fn following<'t>(text: &'t str, opening: &str) -> BTreeSet<&'t str> {
+    text.lines().filter_map(|line| line.trim_start().strip_prefix(opening)).collect()
+}
+
+#[test]
+fn the_runbook_explains_each_alert_and_no_other() {
+    let alerts = following(ALERTS, "- alert: ");
+    assert!(alerts.len() >= 10, "the alerts were not found: {alerts:?}");
+    assert_eq!(following(RUNBOOK, "### "), alerts);
+    let anchors: BTreeSet<_> =
+        alerts.iter().map(|alert| format!("docs/operations.md#{}", alert.to_lowercase())).collect();
+    assert_eq!(following(ALERTS, "runbook: "), anchors.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn every_log_line_of_the_runbook_is_logged() {
+    let table = RUNBOOK.split("\n## Logs\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let lines = following(table, "| `");
+    assert!(lines.len() >= 8, "the table was not found: {lines:?}");
+    let sources = sources(&["src"]);
+    for line in lines {
+        let said = line.split('`').next().unwrap();
+        assert!(sources.contains(&format!("\"{said}\"")), "nothing logs {said:?}");
     }
 }

@@ -34,16 +34,17 @@ pub(super) struct Reopened {
     pub(super) was_dead: bool,
 }
 
-/// Appends that a dead letter was deleted.
+/// Appends that a dead letter, or an event that waited, was deleted.
 pub(super) fn discard(
     connection: &Connection,
     sequence: u64,
     at: Timestamp,
     event: u64,
+    was_dead: bool,
     actor: &str,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("INSERT INTO discard VALUES (?1, ?2, ?3, ?4)")?;
-    statement.execute(params![sequence, at.as_millisecond(), event, actor]).map(drop)
+    let mut statement = connection.prepare_cached("INSERT INTO discard VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    statement.execute(params![sequence, at.as_millisecond(), event, was_dead, actor]).map(drop)
 }
 
 /// Appends a change of an organisation's gate.
@@ -155,6 +156,15 @@ pub(super) fn replay_number(connection: &Connection, event: u64) -> rusqlite::Re
 pub(super) fn remove(connection: &Connection, event: u64, records: &[u64]) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM event WHERE sequence = ?1")?.execute([event])?;
     records.iter().try_for_each(|record| remove_record(connection, *record))
+}
+
+/// Removes what was recorded of an event's delivery after this record.
+pub(super) fn remove_later(connection: &Connection, event: u64, as_of: u64) -> rusqlite::Result<()> {
+    for table in ["attempt", "settlement"] {
+        let sql = format!("DELETE FROM {table} WHERE sequence > ?1 AND event = ?2");
+        connection.prepare_cached(&sql)?.execute([as_of, event])?;
+    }
+    Ok(())
 }
 
 /// Removes a record that is of an event.

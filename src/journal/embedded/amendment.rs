@@ -17,7 +17,7 @@ use crate::journal::batch::Key;
 /// A change of the record.
 pub(super) enum Amendment {
     Replay { events: Vec<Reopened>, actor: Box<str> },
-    Discard { event: u64, org: OrgId, actor: Box<str> },
+    Discard { event: u64, org: OrgId, application: Key, was_dead: bool, actor: Box<str> },
     Gate { org: OrgId, change: Change, actor: Box<str> },
     SetUpRead { actor: Box<str> },
     Erasure { org: OrgId, candidate: CandidateId, actor: Box<str> },
@@ -28,6 +28,8 @@ pub(super) enum Amendment {
 #[derive(Default)]
 pub(super) struct Removal {
     pub(super) events: Vec<RemovedEvent>,
+    /// The record up to which the journal was looked through for them.
+    pub(super) as_of: u64,
     /// Records of events that were removed before.
     pub(super) stray: Vec<u64>,
     /// The erasure that is done with this, if all of it can be removed.
@@ -65,10 +67,17 @@ impl Turn<'_> {
                 }
                 Ok(Amended { sequence: self.last, events: count })
             }
-            Amendment::Discard { event, org, actor } => {
+            Amendment::Discard { event, org, application, was_dead, actor } => {
+                let lane = (application, LaneKind::Delivery);
+                if !was_dead && (!self.lanes.holds(lane, event) || self.effects.taken.contains(&lane)) {
+                    return Ok(Amended { sequence: self.last, events: 0 });
+                }
                 let sequence = self.sequence();
-                amend::discard(self.journal, sequence, at, event, &actor)?;
-                self.effects.facts.push(Fact::Discarded { sequence, event, org });
+                amend::discard(self.journal, sequence, at, event, was_dead, &actor)?;
+                if !was_dead {
+                    self.effects.dropped.push((org.clone(), lane, event));
+                }
+                self.effects.facts.push(Fact::Discarded { sequence, event, org, was_dead });
                 Ok(Amended { sequence, events: 1 })
             }
             Amendment::Gate { org, change, actor } => {
@@ -122,7 +131,7 @@ impl Turn<'_> {
         let wanted = removal.events.len() as u64;
         let mut removed = 0;
         for event in removal.events {
-            removed += u64::from(self.remove_event(event)?);
+            removed += u64::from(self.remove_event(event, removal.as_of)?);
         }
         for record in &removal.stray {
             amend::remove_record(self.journal, *record)?;
@@ -140,7 +149,7 @@ impl Turn<'_> {
     }
 
     /// Whether the event could be removed: it stays where its application has moved on since.
-    fn remove_event(&mut self, event: RemovedEvent) -> rusqlite::Result<bool> {
+    fn remove_event(&mut self, event: RemovedEvent, as_of: u64) -> rusqlite::Result<bool> {
         let RemovedEvent { fact, head, records, figures } = event;
         let application: Key = fact.application;
         let known = self.batch.known(application)?.map(|known| known.head);
@@ -149,6 +158,10 @@ impl Turn<'_> {
         }
         amend::remove(self.journal, fact.event, &records)?;
         amend::count_removed(self.journal, &fact.org, &figures)?;
+        if fact.waits {
+            amend::remove_later(self.journal, fact.event, as_of)?;
+            self.effects.dropped.push((fact.org.clone(), (application, LaneKind::Delivery), fact.event));
+        }
         if fact.forget {
             self.batch.forget(application);
         }

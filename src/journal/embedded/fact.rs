@@ -17,7 +17,7 @@ pub(super) enum Fact {
     Attempt { sequence: u64, event: u64, at: Timestamp },
     Settled(Box<SettledFact>),
     Replayed { sequence: u64, event: u64, at: Timestamp, org: OrgId, number: u32, was_dead: bool },
-    Discarded { sequence: u64, event: u64, org: OrgId },
+    Discarded { sequence: u64, event: u64, org: OrgId, was_dead: bool },
     Removed(Box<RemovedFact>),
 }
 
@@ -30,6 +30,8 @@ pub(super) struct RemovedFact {
     pub(super) candidate: i64,
     pub(super) message: Option<Key>,
     pub(super) was_dead: bool,
+    /// It waits for delivery.
+    pub(super) waits: bool,
     /// Its application is forgotten with it.
     pub(super) forget: bool,
 }
@@ -174,11 +176,11 @@ pub(super) fn of_records(
         let (org, number, was_dead) = (append::organisation(row, 3)?, row.get(4)?, row.get(5)?);
         Ok((sequence, Fact::Replayed { sequence, event, at, org, number, was_dead }))
     })?;
-    let discards = "SELECT d.sequence, d.event, event.orgid
+    let discards = "SELECT d.sequence, d.event, event.orgid, d.was
          FROM discard d JOIN event ON event.sequence = d.event WHERE d.sequence > ?1 AND d.sequence <= ?2";
     collect(discards, &|row| {
-        let (sequence, event) = (row.get(0)?, row.get(1)?);
-        Ok((sequence, Fact::Discarded { sequence, event, org: append::organisation(row, 2)? }))
+        let (sequence, event, was_dead) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        Ok((sequence, Fact::Discarded { sequence, event, org: append::organisation(row, 2)?, was_dead }))
     })?;
     facts.sort_unstable_by_key(|(sequence, _)| *sequence);
     Ok(facts.into_iter().map(|(_, fact)| fact).collect())

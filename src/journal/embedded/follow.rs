@@ -82,12 +82,13 @@ impl Progress {
         }
         state.wanted = state.wanted.max(target);
         self.news.notify_one();
-        let waiting = |_: &mut State| self.applied() < target;
+        // While the index cannot be written nobody waits for it: the follower tries on by itself.
+        let waiting = |state: &mut State| self.applied() < target && state.failure.is_none();
         let (state, timeout) = match self.advanced.wait_timeout_while(state, PATIENCE, waiting) {
             Ok(done) => done,
             Err(poisoned) => poisoned.into_inner(),
         };
-        if timeout.timed_out() {
+        if timeout.timed_out() || self.applied() < target {
             let failure = state.failure.clone().unwrap_or_else(|| "its index is behind".into());
             return Err(Unavailable::Failing(failure));
         }

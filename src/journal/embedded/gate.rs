@@ -11,7 +11,8 @@ use crate::journal::{PauseCause, Paused};
 /// One recorded change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    /// An operator lets it go; that also ends the pause of a wrong set-up.
+    /// An operator lets it go; that also ends the pause of a wrong set-up and the quiet that the
+    /// relay asked for.
     Resumed,
     /// An operator stops it.
     Paused,
@@ -30,6 +31,8 @@ pub(super) struct Gate {
     by_operator: bool,
     probing: Option<Probing>,
     held_until: Duration,
+    /// The same by the wall clock.
+    held_at_wall: Option<Timestamp>,
     reason: Option<String>,
     /// The pauses that are over, oldest first.
     over: Vec<(Timestamp, Timestamp)>,
@@ -61,6 +64,7 @@ impl Gate {
         match change {
             Change::Held { wait } => {
                 self.held_until = self.held_until.max(now + wait.saturating_sub(ago));
+                self.held_at_wall = self.held_at_wall.max(at.checked_add(*wait).ok());
                 return;
             }
             Change::Paused => self.by_operator = true,
@@ -68,7 +72,10 @@ impl Gate {
                 self.probing = Some(Probing { every: *every, next: now + every.saturating_sub(ago) });
             }
             Change::SetUpMended => self.probing = None,
-            Change::Resumed => (self.probing, self.by_operator) = (None, false),
+            Change::Resumed => {
+                (self.probing, self.by_operator) = (None, false);
+                (self.held_until, self.held_at_wall) = (Duration::ZERO, None);
+            }
         }
         if self.is_paused() {
             self.paused_since.get_or_insert(at);
@@ -119,6 +126,11 @@ impl Gate {
         let now = self.paused_since.map(|since| (since, to));
         let pauses = self.over.iter().copied().chain(now);
         pauses.map(|(begin, end)| between(begin.max(from), end.min(to))).sum()
+    }
+
+    /// Until when the relay has asked for quiet; it may be over.
+    pub(super) fn held(&self) -> Option<Timestamp> {
+        self.held_at_wall
     }
 
     /// What is told of a pause.
@@ -181,5 +193,8 @@ mod tests {
         gate.apply(&Change::Held { wait: 60 * SECOND }, None, at(1), 5 * SECOND, 20 * SECOND);
         assert_eq!(gate.opening(5 * SECOND), Opening::Closed(Some(45 * SECOND)));
         assert_eq!(gate.opening(45 * SECOND), Opening::Open);
+        assert_eq!(gate.held(), Some(at(61)));
+        gate.apply(&Change::Resumed, None, at(9), 6 * SECOND, Duration::ZERO);
+        assert_eq!((gate.opening(6 * SECOND), gate.held()), (Opening::Open, None), "an operator knows better");
     }
 }

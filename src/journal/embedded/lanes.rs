@@ -222,6 +222,33 @@ impl Lanes {
         Settled::Applied
     }
 
+    /// Whether an event waits in a lane.
+    pub(super) fn holds(&self, key: LaneKey, event: u64) -> bool {
+        self.lanes.get(&key).is_some_and(|lane| lane.waiting.iter().any(|entry| entry.sequence == event))
+    }
+
+    /// Takes an event out of its lane; should it be in flight, what comes of that is void.
+    pub(super) fn drop_event(&mut self, org: &OrgId, key: LaneKey, event: u64, now: Duration) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        match lane.waiting.iter().position(|entry| entry.sequence == event) {
+            None => {}
+            Some(0) => {
+                if let Some(attempt) = lane.attempt.take() {
+                    self.in_flight.remove(&attempt);
+                }
+                self.advance(org, key, now);
+            }
+            Some(place) => {
+                let Some(entry) = lane.waiting.remove(place) else { return };
+                if let Some(organisation) = self.organisations.get_mut(org) {
+                    organisation.pending.remove(&entry.opened);
+                    organisation.starts.remove(&entry.opened);
+                }
+                self.changed.insert(org.clone());
+            }
+        }
+    }
+
     /// The gate of an organisation; one that was never touched is open.
     pub(super) fn gate(&self, org: &OrgId) -> Option<&Gate> {
         self.organisations.get(org).map(|organisation| &organisation.gate)
@@ -300,6 +327,7 @@ impl Lanes {
                 oldest: first(&organisation.pending),
                 oldest_start: first(&organisation.starts),
                 paused: organisation.gate.paused(),
+                held_until: organisation.gate.held(),
                 last_message_at: organisation.last_message_at,
                 org,
             })

@@ -33,11 +33,12 @@ impl<'c> Remover<'c> {
     }
 
     /// Everything of the candidate's applications, each one's latest event last. `None` while
-    /// something of it waits for delivery or an interview is open.
+    /// something of it waits for delivery or an interview is open, unless `undelivered`.
     pub(super) fn of_candidate(
         &self,
         org: &OrgId,
         candidate: &CandidateId,
+        undelivered: bool,
     ) -> rusqlite::Result<Option<Vec<RemovedEvent>>> {
         let key = self.identity.keys.candidate(org, candidate.as_str());
         let mut statement = self.connection.prepare_cached("SELECT event FROM idx.candidate WHERE k = ?1")?;
@@ -49,7 +50,7 @@ impl<'c> Remover<'c> {
                 continue;
             }
             let application = self.application(fact::application(&stored, self.identity))?;
-            if application.in_interview {
+            if application.in_interview && !undelivered {
                 return Ok(None);
             }
             let mut place = application.head.unwrap_or(0);
@@ -61,7 +62,7 @@ impl<'c> Remover<'c> {
         }
         let mut removed = Vec::with_capacity(events.len());
         for (stored, head) in events.into_values() {
-            if self.state(stored.sequence)? == Some(WAITS) {
+            if self.state(stored.sequence)? == Some(WAITS) && !undelivered {
                 return Ok(None);
             }
             removed.push(self.removed(&stored, head, head == Some(stored.sequence))?);
@@ -163,6 +164,7 @@ impl<'c> Remover<'c> {
                 candidate: self.identity.keys.candidate(&event.orgid, event.candidate_id.as_str()),
                 message: stored.message_id.as_deref().map(|id| self.identity.keys.message(application, id, likeness)),
                 was_dead: state == Some(DEAD),
+                waits: state == Some(WAITS),
                 forget,
             },
             head,

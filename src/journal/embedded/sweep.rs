@@ -72,10 +72,10 @@ impl Sweep {
                     let totals = sweep.organisations.entry(org.clone()).or_default();
                     *(if *was_dead { &mut totals.dead } else { &mut totals.delivered }) -= 1;
                 }
-                Fact::Discarded { sequence, event, org } => {
+                Fact::Discarded { sequence, event, org, was_dead } => {
                     sweep.work.push((*event, *sequence));
                     sweep.open.entry(*event).or_default().push(Step::Discarded);
-                    sweep.organisations.entry(org.clone()).or_default().dead -= 1;
+                    sweep.organisations.entry(org.clone()).or_default().dead -= i64::from(*was_dead);
                 }
                 Fact::Removed(removed) => {
                     sweep.open.entry(removed.event).or_default().push(Step::Removed);

@@ -26,6 +26,8 @@ pub(super) struct Effects {
     pub(super) pushed: Vec<(OrgId, LaneKey, Entry)>,
     pub(super) claimed: Vec<(Pick, u64, Duration)>,
     pub(super) settled: Vec<(Fence, Verdict)>,
+    /// Events that are not to be delivered any more.
+    pub(super) dropped: Vec<(OrgId, LaneKey, u64)>,
     /// Changes of gates, with their reasons.
     pub(super) gated: Vec<(OrgId, Change, Option<String>)>,
     pub(super) facts: Vec<Fact>,

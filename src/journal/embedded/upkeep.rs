@@ -121,22 +121,32 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn discard(&self, id: EventId, actor: Actor) -> Result<Discarded, Unavailable> {
+    pub(super) fn discard(&self, id: EventId, waiting: bool, actor: Actor) -> Result<Discarded, Unavailable> {
         self.progress.catch_up()?;
-        match read::event(&self.connection, &self.identity, id).map_err(failing)? {
-            None => Ok(Discarded::Unknown),
-            Some((record, _)) if record.state != DeliveryState::Dead => Ok(Discarded::NotDead),
-            Some((record, _)) => {
-                self.amend(Amendment::Discard { event: id.sequence(), org: record.event.orgid, actor })?;
-                Ok(Discarded::Done)
-            }
+        let found = read::event(&self.connection, &self.identity, id).map_err(failing)?;
+        let Some((record, _)) = found else { return Ok(Discarded::Unknown) };
+        let was_dead = record.state == DeliveryState::Dead;
+        let may_go = was_dead || (waiting && record.state == DeliveryState::Pending);
+        if !may_go {
+            return Ok(Discarded::NotDead);
         }
+        let event = record.event;
+        let application = self.identity.keys.application(&event.orgid, event.job_application_id.as_str());
+        let discard = Amendment::Discard { event: id.sequence(), org: event.orgid, application, was_dead, actor };
+        // It may have been delivered in between.
+        Ok(if self.amend(discard)?.events == 1 { Discarded::Done } else { Discarded::NotDead })
     }
 
-    pub(super) fn erase(&self, org: &OrgId, candidate: &CandidateId, actor: Actor) -> Result<Erasure, Unavailable> {
+    pub(super) fn erase(
+        &self,
+        org: &OrgId,
+        candidate: &CandidateId,
+        undelivered: bool,
+        actor: Actor,
+    ) -> Result<Erasure, Unavailable> {
         let asked = Amendment::Erasure { org: org.clone(), candidate: candidate.clone(), actor };
         let number = self.amend(asked)?.sequence;
-        if self.finish_erasure(number, org, candidate)? {
+        if self.finish_erasure(number, org, candidate, undelivered)? {
             self.truncate()?;
         }
         let erasures = amend::erasures(&self.connection, usize::MAX >> 1).map_err(failing)?;
@@ -147,7 +157,7 @@ impl Keeper {
     pub(super) fn finish_erasures(&self) -> Result<u64, Unavailable> {
         let mut done = 0;
         for (erasure, candidate) in amend::waiting_erasures(&self.connection).map_err(failing)? {
-            done += u64::from(self.finish_erasure(erasure.number, &erasure.org, &candidate)?);
+            done += u64::from(self.finish_erasure(erasure.number, &erasure.org, &candidate, false)?);
         }
         if done > 0 {
             self.truncate()?;
@@ -156,21 +166,29 @@ impl Keeper {
     }
 
     /// Whether nothing held the erasure up and it is done.
-    fn finish_erasure(&self, number: u64, org: &OrgId, candidate: &CandidateId) -> Result<bool, Unavailable> {
+    fn finish_erasure(
+        &self,
+        number: u64,
+        org: &OrgId,
+        candidate: &CandidateId,
+        undelivered: bool,
+    ) -> Result<bool, Unavailable> {
         self.progress.catch_up()?;
+        let as_of = self.progress.applied();
         let remover = Remover::new(&self.connection, &self.identity);
-        let Some(mut events) = remover.of_candidate(org, candidate).map_err(failing)? else { return Ok(false) };
+        let found = remover.of_candidate(org, candidate, undelivered).map_err(failing)?;
+        let Some(mut events) = found else { return Ok(false) };
         while events.len() > STEP {
             let rest = events.split_off(STEP);
             let wanted = events.len() as u64;
-            let removed = self.amend(Amendment::Remove(Removal { events, ..Removal::default() }))?.events;
+            let removed = self.amend(Amendment::Remove(Removal { events, as_of, ..Removal::default() }))?.events;
             if removed < wanted {
                 return Ok(false);
             }
             events = rest;
         }
         let wanted = events.len() as u64;
-        let removal = Removal { events, erasure: Some(number), ..Removal::default() };
+        let removal = Removal { events, as_of, erasure: Some(number), ..Removal::default() };
         let removed = self.amend(Amendment::Remove(removal))?.events;
         self.progress.catch_up()?;
         Ok(removed == wanted)

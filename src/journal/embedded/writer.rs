@@ -264,6 +264,9 @@ impl Writer {
         for (fence, verdict) in effects.settled {
             self.lanes.settled(fence, verdict, now);
         }
+        for (org, lane, event) in &effects.dropped {
+            self.lanes.drop_event(org, *lane, *event, now);
+        }
         for (org, change, reason) in &effects.gated {
             self.lanes.gated(org, change, reason.as_deref(), at, now, Duration::ZERO);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -14,7 +15,8 @@ use crate::journal::{PauseCause, Paused};
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    /// An operator lets it go; that also ends the pause of a wrong set-up.
+    /// An operator lets it go; that also ends the pause of a wrong set-up and the quiet that the
+    /// relay asked for.
     Resumed,
     /// An operator stops it.
     Paused,
@@ -65,7 +67,7 @@ impl Gate {
                 (self.probe_every, self.probe_next) = (Some(every), now.saturating_add(every));
             }
             Change::SetUpMended => self.probe_every = None,
-            Change::Resumed => (self.probe_every, self.by_operator) = (None, false),
+            Change::Resumed => (self.probe_every, self.by_operator, self.held_until) = (None, false, 0),
         }
         if matches!(change, Change::Held { .. } | Change::ProbeFailed | Change::ProbeStarted { .. }) {
             return None;
@@ -92,6 +94,11 @@ impl Gate {
             Some(_) => Opening::Probe,
             None => Opening::Open,
         }
+    }
+
+    /// Until when the relay has asked for quiet; it may be over.
+    pub(super) fn held(&self) -> Result<Option<Timestamp>, Failure> {
+        (self.held_until > 0).then(|| millisecond(self.held_until)).transpose()
     }
 
     /// What is told of a pause.

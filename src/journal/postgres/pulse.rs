@@ -83,13 +83,15 @@ async fn read(client: &Client) -> Result<Vec<Pulse>, Failure> {
     );
     let rows = client.query_typed(&sql, &[]).await?;
     let pulse = |row: &Row| {
+        let gate = gate::read(row, 5)?.map(|(_, gate)| gate).unwrap_or_default();
         Ok(Pulse {
             org: organisation(row, 0)?,
             pending: number(row, 1)?,
             last_message_at: optional(row, 2)?,
             oldest: optional(row, 3)?,
             oldest_start: optional(row, 4)?,
-            paused: gate::read(row, 5)?.map(|(_, gate)| gate.paused()).transpose()?.flatten(),
+            paused: gate.paused()?,
+            held_until: gate.held()?,
         })
     };
     rows.iter().map(pulse).collect()

@@ -33,6 +33,7 @@ impl Keeper {
         &mut self,
         org: &OrgId,
         candidate: &CandidateId,
+        undelivered: bool,
         actor: &str,
     ) -> Result<Erasure, Failure> {
         let sql = "INSERT INTO erasure (number, at, orgid, candidate_id, actor)
@@ -45,7 +46,7 @@ impl Keeper {
                 Ok(client.query_typed_one(sql, values).await?.try_get::<_, i64>(0)?)
             })
             .await?;
-        self.finish(number, org, candidate).await?;
+        self.finish(number, org, candidate, undelivered).await?;
         let erasures = self.link.ask(async |client| erasures(client, i64::MAX).await).await?;
         let own = erasures.into_iter().find(|erasure| erasure.number == number as u64);
         own.ok_or_else(|| Failure::Damaged("the receipt of an erasure is gone".into()))
@@ -58,14 +59,20 @@ impl Keeper {
         let mut done = 0;
         for row in waiting {
             let Ok(candidate) = CandidateId::new(row.try_get(2)?) else { continue };
-            done += u64::from(self.finish(row.try_get(0)?, &organisation(&row, 1)?, &candidate).await?);
+            done += u64::from(self.finish(row.try_get(0)?, &organisation(&row, 1)?, &candidate, false).await?);
         }
         Ok(done)
     }
 
-    async fn finish(&mut self, number: i64, org: &OrgId, candidate: &CandidateId) -> Result<bool, Failure> {
+    async fn finish(
+        &mut self,
+        number: i64,
+        org: &OrgId,
+        candidate: &CandidateId,
+        undelivered: bool,
+    ) -> Result<bool, Failure> {
         let desk = self.desk;
-        self.link.transact(async |client| erase(client, desk, number, org, candidate).await).await
+        self.link.transact(async |client| erase(client, desk, number, org, candidate, undelivered).await).await
     }
 
     /// Removes what is older and not needed.
@@ -98,6 +105,7 @@ async fn erase(
     number: i64,
     org: &OrgId,
     candidate: &CandidateId,
+    undelivered: bool,
 ) -> Result<bool, Failure> {
     let own = "SELECT DISTINCT application FROM event WHERE orgid = $1 AND candidate_id = $2";
     let values: Values<'_> = &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT)];
@@ -107,7 +115,7 @@ async fn erase(
     let holds = "SELECT EXISTS (SELECT FROM application WHERE key = ANY ($1) AND since IS NOT NULL)
                      OR EXISTS (SELECT FROM work WHERE application = ANY ($1) AND state = 0)";
     let values: Values<'_> = &[(&applications, Type::UUID_ARRAY)];
-    if client.query_typed_one(holds, values).await?.try_get(0)? {
+    if !undelivered && client.query_typed_one(holds, values).await?.try_get(0)? {
         return Ok(false);
     }
     let all = "SELECT sequence FROM event WHERE application = ANY ($1)";
@@ -133,10 +141,12 @@ async fn lock(client: &Client, applications: &[Uuid]) -> Result<(), Failure> {
 /// Removes events of applications that are locked, and what is known of those of which none is left.
 async fn remove(client: &Client, desk: Desk, events: &[i64]) -> Result<(), Failure> {
     let values: Values<'_> = &[(&events, Type::INT8_ARRAY)];
-    let dead = "SELECT orgid, count(*) FROM work WHERE event = ANY ($1) AND state = 1 GROUP BY orgid";
+    let dead = "SELECT orgid, count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 0) FROM work
+                WHERE event = ANY ($1) GROUP BY orgid";
     let mut tally = Tally::default();
     for row in client.query_typed(dead, values).await? {
-        tally.of(&organisation(&row, 0)?).dead = -row.try_get::<_, i64>(1)?;
+        let change = tally.of(&organisation(&row, 0)?);
+        (change.dead, change.pending) = (-row.try_get::<_, i64>(1)?, -row.try_get::<_, i64>(2)?);
     }
     for sql in TRACES {
         client.execute_typed(sql, values).await?;
@@ -148,7 +158,7 @@ async fn remove(client: &Client, desk: Desk, events: &[i64]) -> Result<(), Failu
     applications.sort_unstable();
     applications.dedup();
     for sql in [
-        "DELETE FROM lane WHERE application = ANY ($1) AND head IS NULL
+        "DELETE FROM lane WHERE application = ANY ($1)
              AND NOT EXISTS (SELECT FROM event WHERE event.application = lane.application)",
         "DELETE FROM application WHERE key = ANY ($1)
              AND NOT EXISTS (SELECT FROM event WHERE event.application = key)",

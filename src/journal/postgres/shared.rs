@@ -122,5 +122,5 @@ impl Shared {
 }
 
 fn blank(org: OrgId) -> Pulse {
-    Pulse { org, pending: 0, oldest: None, oldest_start: None, paused: None, last_message_at: None }
+    Pulse { org, pending: 0, oldest: None, oldest_start: None, paused: None, held_until: None, last_message_at: None }
 }

@@ -96,10 +96,10 @@ impl Keeper {
         Ok(found)
     }
 
-    /// Deletes a dead letter.
-    pub(super) async fn discard(&mut self, id: EventId, actor: &str) -> Result<Discarded, Failure> {
+    /// Deletes a dead letter or, where `waiting`, an event that waits.
+    pub(super) async fn discard(&mut self, id: EventId, waiting: bool, actor: &str) -> Result<Discarded, Failure> {
         let (identity, desk) = (self.identity, self.desk);
-        self.link.transact(async |client| discard(client, &identity, desk, id, actor).await).await
+        self.link.transact(async |client| discard(client, &identity, desk, id, waiting, actor).await).await
     }
 
     /// Turns a gate, or those that a wrong set-up has closed.
@@ -162,20 +162,45 @@ async fn discard(
     identity: &Identity,
     desk: Desk,
     id: EventId,
+    waiting: bool,
     actor: &str,
 ) -> Result<Discarded, Failure> {
     let Some((record, _)) = read::event(client, identity, id).await? else { return Ok(Discarded::Unknown) };
     let sequence = id.sequence() as i64;
-    let sql = "UPDATE work SET state = 2 WHERE event = $1 AND state = 1";
-    if client.execute_typed(sql, &[(&sequence, Type::INT8)]).await? == 0 {
+    let lane = "SELECT l.application FROM lane l JOIN work w ON w.application = l.application WHERE w.event = $1
+                FOR UPDATE OF l";
+    client.query_typed(lane, &[(&sequence, Type::INT8)]).await?;
+    let dead = "UPDATE work SET state = 2 WHERE event = $1 AND state = 1";
+    let was_dead = client.execute_typed(dead, &[(&sequence, Type::INT8)]).await? > 0;
+    let gone = was_dead || (waiting && dropped(client, sequence).await?);
+    if !gone {
         return Ok(Discarded::NotDead);
     }
     let org = record.event.orgid;
     note(client, "discard", actor, Some(&org), Some(sequence)).await?;
     let mut tally = Tally::default();
-    tally.of(&org).dead = -1;
+    let change = tally.of(&org);
+    *(if was_dead { &mut change.dead } else { &mut change.pending }) = -1;
     tally.add(client, desk).await?;
     Ok(Discarded::Done)
+}
+
+/// Takes an event out of its lane, which is locked; should it be in flight, what comes of that is
+/// void. Whether it was there.
+async fn dropped(client: &Client, event: i64) -> Result<bool, Failure> {
+    let sql = "UPDATE work SET state = 2 WHERE event = $1 AND state = 0";
+    if client.execute_typed(sql, &[(&event, Type::INT8)]).await? == 0 {
+        return Ok(false);
+    }
+    // A statement of its own, which sees that the event waits no more.
+    let next = "UPDATE lane l SET attempt = NULL, head = n.event, head_opened = n.opened,
+                       due_at = CASE WHEN n.event IS NULL THEN NULL ELSE journal_now() END
+                FROM (SELECT application FROM work WHERE event = $1) u
+                LEFT JOIN LATERAL (SELECT event, opened FROM work WHERE work.application = u.application
+                                   AND state = 0 ORDER BY opened LIMIT 1) n ON true
+                WHERE l.application = u.application AND l.head = $1";
+    client.execute_typed(next, &[(&event, Type::INT8)]).await?;
+    Ok(true)
 }
 
 async fn turned(client: &Client, turn: &Turn, actor: &str) -> Result<(), Failure> {

@@ -64,6 +64,17 @@ impl Lanes {
     pub(super) fn resume(&mut self, org: &'static str) {
         self.paused.remove(org);
         self.probing.remove(org);
+        self.held.remove(org);
+    }
+
+    /// An event that waits is deleted.
+    pub(super) fn drop_event(&mut self, key: Key, event: usize, now: Duration) {
+        let lane = self.lanes.get_mut(&key).expect("a lane");
+        let place = lane.waiting.iter().position(|waiting| *waiting == event).expect("an event that waits");
+        lane.waiting.remove(place);
+        if place == 0 {
+            (lane.due, lane.claim, lane.retry) = ((now, now), None, None);
+        }
     }
 
     /// Every set-up was looked at.

@@ -13,10 +13,11 @@ CREATE TABLE replay (                     -- a settled event is delivered anew
     actor    TEXT    NOT NULL
 ) STRICT;
 
-CREATE TABLE discard (                    -- a dead letter that an operator deleted; its event still counts for its application
+CREATE TABLE discard (                    -- a delivery that an operator deleted; its event still counts for its application
     sequence INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,
     event    INTEGER NOT NULL,
+    was      INTEGER NOT NULL,            -- 0 waiting, 1 dead
     actor    TEXT    NOT NULL
 ) STRICT;
 

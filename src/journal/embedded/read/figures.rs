@@ -35,6 +35,7 @@ pub(in crate::journal::embedded) fn stats(
             oldest_pending: pulse.and_then(|pulse| pulse.oldest),
             open_too_long: open.get(org.as_str()).copied().unwrap_or(0),
             paused: pulse.and_then(|pulse| pulse.paused.clone()),
+            held_until: pulse.and_then(|pulse| pulse.held_until),
             stages: stages(connection, &org)?,
             org,
         })

@@ -45,6 +45,7 @@ fn figures(
     stages: &HashMap<OrgId, Vec<StageSeen>>,
 ) -> Result<OrganisationStats, Failure> {
     let org = organisation(row, 0)?;
+    let gate = gate::read(row, 9)?.map(|(_, gate)| gate).unwrap_or_default();
     Ok(OrganisationStats {
         accepted: number(row, 1)?,
         delivered: number(row, 2)?,
@@ -55,7 +56,8 @@ fn figures(
         last_started_at: optional(row, 7)?,
         oldest_pending: optional(row, 8)?,
         open_too_long: open.get(&org).copied().unwrap_or(0),
-        paused: gate::read(row, 9)?.map(|(_, gate)| gate.paused()).transpose()?.flatten(),
+        paused: gate.paused()?,
+        held_until: gate.held()?,
         stages: stages.get(&org).cloned().unwrap_or_default(),
         org,
     })
