@@ -5,7 +5,7 @@ mod upkeep;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AdminToken, Environment, Loaded, Role, Settings, Store, StoreUrl};
+use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
 use crate::delivery::{Policy, Pump};
 use crate::journal::embedded::{Embedded, Options, RefusedFile};
-use crate::journal::{self, Journal, Refused, Turn, Upkeep};
+use crate::journal::postgres::Postgres;
+use crate::journal::{self, Journal, Refused, Turn};
 use crate::metrics::Metrics;
 use crate::net;
 use crate::organisation::{Directory, Organisations};
@@ -74,7 +75,7 @@ pub struct Running {
     organisations: Organisations,
     routing: Arc<Routing>,
     policy: Arc<ArcSwap<Policy>>,
-    journal: Arc<Embedded>,
+    journal: Arc<dyn Journal>,
     refused: Arc<dyn Refused>,
     admin_state: Arc<Admin>,
     handshakes: Option<net::Handshakes>,
@@ -84,24 +85,46 @@ pub struct Running {
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
 }
 
-/// Opens the journal of these settings.
+/// Opens the journal of these settings, and what keeps the refused messages beside it.
 ///
 /// # Errors
-/// When it is in use or its files cannot be used.
-pub fn open_journal(
+/// When it is in use, its files cannot be used, or its database does not answer.
+fn open_journal(
     store: &Store,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn journal::Observer>,
-) -> anyhow::Result<Embedded> {
-    let StoreUrl::Sqlite(path) = &store.url;
-    let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
-    Embedded::open(path, options, clock).context("the journal cannot be opened")
+) -> anyhow::Result<(Arc<dyn Journal>, Arc<dyn Refused>)> {
+    match &store.url {
+        StoreUrl::Sqlite(path) => {
+            let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
+            let journal = Embedded::open(path, options, Arc::clone(&clock)).context("the journal cannot be opened")?;
+            Ok((Arc::new(journal), open_refused(path, store, clock)))
+        }
+        StoreUrl::Postgres(database) => {
+            let journal = Postgres::open(database_options(database, store.refused, observer))
+                .with_context(|| format!("the journal in {} cannot be opened", database.shown()))?;
+            let refused: Arc<dyn Refused> = match journal.refused() {
+                Some(table) => Arc::new(table),
+                None => Arc::new(()),
+            };
+            Ok((Arc::new(journal), refused))
+        }
+    }
+}
+
+/// What opening a database takes.
+pub(crate) fn database_options(
+    database: &Database,
+    keep_refused: Duration,
+    observer: Arc<dyn journal::Observer>,
+) -> journal::postgres::Options {
+    let (url, password) = (database.url().clone(), database.password().cloned());
+    journal::postgres::Options { url, password, keep_refused, observer }
 }
 
 /// Opens what keeps the refused messages. They are there to help: without them the bridge does all
 /// that it promises, so that a file that cannot be used stops nothing.
-fn open_refused(store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
-    let StoreUrl::Sqlite(journal) = &store.url;
+fn open_refused(journal: &Path, store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
     if store.refused.is_zero() {
         if let Err(error) = RefusedFile::remove(journal) {
             tracing::error!(%error, "the refused messages that were kept before cannot be removed");
@@ -128,8 +151,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
-    let journal = Arc::new(open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?);
-    let refused = open_refused(&settings.store, Arc::clone(&clock));
+    let (journal, refused) = open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?;
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));

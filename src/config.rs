@@ -15,6 +15,7 @@ mod fault;
 mod file;
 mod later;
 mod organisation;
+mod postgres;
 mod secret;
 mod section;
 mod tls;
@@ -35,6 +36,7 @@ pub use fault::{Fault, Faults};
 pub use organisation::{
     Auth, FaultStatus, Handler, IdTypes, Intake, Login, OrganisationSettings, Relay, Workday, WorkdayCredentials,
 };
+pub use postgres::Database;
 pub use secret::Environment;
 pub use tls::Tls;
 pub use value::{Network, NoNetwork};
@@ -123,6 +125,8 @@ pub struct Store {
 pub enum StoreUrl {
     /// The embedded journal; its file, relative to the working directory or absolute.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which any number of bridges share.
+    Postgres(Database),
 }
 
 /// What a message may cost.

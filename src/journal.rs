@@ -12,6 +12,8 @@
 pub mod batch;
 pub mod embedded;
 pub mod filter;
+mod keys;
+pub mod postgres;
 pub mod refused;
 pub mod ticket;
 mod upkeep;

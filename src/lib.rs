@@ -21,7 +21,8 @@
 //!
 //! - [`domain`]: the words. [`domain::lifecycle::decide`] is what the bridge is about.
 //! - [`journal`]: the four traits, and what any store must keep. [`journal::batch`] decides a batch
-//!   on a scratch copy; [`journal::embedded`] keeps it in SQLite.
+//!   on a scratch copy; [`journal::embedded`] keeps it in SQLite, [`journal::postgres`] in a
+//!   database that several bridges share.
 //! - [`delivery`]: [`delivery::Pump`] claims and settles; [`delivery::verdict`] is the table of statuses.
 //! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls.
 //! - [`app`]: the only place where the parts are put together.

@@ -45,17 +45,19 @@ impl AdminToken {
         if let Some(token) = &admin.token {
             return Ok(Self { token: token.clone(), made_at: None });
         }
-        let place = Self::place(store);
+        let Some(place) = Self::place(store) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "with a PostgreSQL journal it must be configured"));
+        };
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", place.display()));
         Ok(Self { token: make(&place).map_err(named)?, made_at: Some(place) })
     }
 
-    /// Where a token that is not configured is kept: beside the journal.
-    pub fn place(store: &Store) -> PathBuf {
-        let StoreUrl::Sqlite(journal) = &store.url;
+    /// Where a token that is not configured is kept: beside the journal, where that is a file.
+    fn place(store: &Store) -> Option<PathBuf> {
+        let StoreUrl::Sqlite(journal) = &store.url else { return None };
         let mut name = journal.clone().into_os_string();
         name.push(".admin-token");
-        PathBuf::from(name)
+        Some(PathBuf::from(name))
     }
 }
 

@@ -10,7 +10,9 @@ use super::organisation::Listener;
 use super::section::{Reader, Section, Wrong};
 use super::tree::Item;
 use super::value::{boolean, count, networks, seconds, socket, text, texts, time, whole, word};
-use super::{Admin, Delivery, Limits, NamedToken, Role, Settings, Store, StoreUrl, address, organisation, secret, tls};
+use super::{
+    Admin, Delivery, Limits, NamedToken, Role, Settings, Store, StoreUrl, address, organisation, postgres, secret, tls,
+};
 use crate::domain::OrgId;
 
 const DAY: f64 = 86_400.0;
@@ -40,6 +42,7 @@ pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
         keys,
     };
     exposure(&root, &settings, tls_is_written);
+    shared_store(&root, &settings);
     behind_proxy(&root, &settings);
     root.finish();
     settings
@@ -75,6 +78,18 @@ fn exposure(root: &Section<'_, '_>, settings: &Settings, tls: bool) {
             format!("{}, which is also `listen`", settings.listen),
             "an address of its own for the admin listener",
             "Choose another port.",
+        );
+    }
+}
+
+/// What bridges that share a database cannot each make for themselves.
+fn shared_store(root: &Section<'_, '_>, settings: &Settings) {
+    if matches!(settings.store.url, StoreUrl::Postgres(_)) && settings.admin.token.is_none() {
+        root.fault(
+            "admin.token",
+            "no usable admin token",
+            "a token, as there is no journal's file beside which one could be made",
+            "Write token = { env = \"IMPER_BRIDGE_ADMIN_TOKEN\" } in [admin], the same for all bridges.",
         );
     }
 }
@@ -120,8 +135,21 @@ fn organisations(item: &Item, reader: &Reader<'_>) -> Result<Vec<OrgId>, Wrong> 
 
 fn store(mut section: Section<'_, '_>) -> Store {
     let days = |range| time("days", DAY, range);
+    let password = section.value("password", secret::secret);
+    let url = section.value("url", store_url).unwrap_or_else(|| StoreUrl::Sqlite("imper-bridge.db".into()));
+    if section.has("password") && matches!(url, StoreUrl::Sqlite(_)) {
+        section.fault(
+            "password",
+            "a password (not shown)",
+            "none, as the embedded journal asks for none",
+            "Remove it, or name a PostgreSQL database in store.url.",
+        );
+    }
     let store = Store {
-        url: section.value("url", store_url).unwrap_or_else(|| StoreUrl::Sqlite("imper-bridge.db".into())),
+        url: match url {
+            StoreUrl::Postgres(database) => StoreUrl::Postgres(database.with_password(password)),
+            file => file,
+        },
         retention: section.value("retention_days", days(1.0..=36_500.0)).unwrap_or(Duration::from_secs(30 * 86_400)),
         refused: section.value("refused_days", days(0.0..=3_650.0)).unwrap_or(Duration::from_secs(7 * 86_400)),
         min_free_bytes: section.value("min_free_mb", whole(0..=1_000_000_000)).unwrap_or(256) << 20,
@@ -130,14 +158,14 @@ fn store(mut section: Section<'_, '_>) -> Store {
     store
 }
 
-fn store_url(item: &Item, _: &Reader<'_>) -> Result<StoreUrl, Wrong> {
-    let expected = || Wrong::new("\"sqlite:PATH\"").advice("For example \"sqlite:/var/lib/imper-bridge/bridge.db\".");
+fn store_url(item: &Item, reader: &Reader<'_>) -> Result<StoreUrl, Wrong> {
+    let expected = || {
+        Wrong::new("\"sqlite:PATH\" or \"postgres://USER@HOST/DATABASE\"")
+            .advice("For example \"sqlite:/var/lib/imper-bridge/bridge.db\".")
+    };
     let url = item.text().ok_or_else(expected)?;
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        // The URL is not shown: it may hold a password.
-        return Err(expected()
-            .found("a PostgreSQL URL, which this release cannot use yet")
-            .advice("Use the embedded store until then: url = \"sqlite:imper-bridge.db\"."));
+        return postgres::database(item, reader).map(StoreUrl::Postgres);
     }
     let path = url.strip_prefix("sqlite:").ok_or_else(expected)?;
     let path = path.strip_prefix("//").unwrap_or(path);

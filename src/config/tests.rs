@@ -180,9 +180,14 @@ fn what_others_can_reach_must_be_protected() {
 }
 
 #[test]
-fn what_security_depends_on_but_is_not_built_stops_the_start() {
+fn a_database_needs_a_token_and_a_place_and_its_password_is_not_shown() {
     let found = faults("[store]\nurl = 'postgres://user:hunter2@host/db'");
-    assert!(found[0].contains("PostgreSQL") && !found[0].contains("hunter2"), "{found:?}");
+    assert!(found[0].contains("admin.token") && !found[0].contains("hunter2"), "{found:?}");
+    let found = faults("[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://user:hunter2@host'");
+    assert!(found[0].contains("DATABASE") && !found[0].contains("hunter2"), "{found:?}");
+    let good = "[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://u@a,b/db'\npassword = 'hunter2'";
+    assert_eq!(faults(good).len(), 0);
+    assert_eq!(faults("[store]\npassword = 'hunter2'").len(), 1);
 }
 
 #[test]

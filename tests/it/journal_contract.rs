@@ -2,7 +2,7 @@
 //! reopens and moves time; a further implementation adds a driver and a line per test.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use imper_bridge::clock::ManualClock;
@@ -11,12 +11,15 @@ use imper_bridge::domain::{
     StateChange, Text, protection,
 };
 use imper_bridge::journal::embedded::{Embedded, OpenError, Options};
+use imper_bridge::journal::postgres::Postgres;
 use imper_bridge::journal::{
     Ages, Answered, ApplicationFilter, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, Discarded, EventFilter,
     Health, Incoming, Journal, PauseCause, ProtectionFilter, Quota, Receipt, Replay, Replayed, Settled, Settlement,
     Ticket, Turn, Unavailable, Verdict, Which,
 };
 use jiff::Timestamp;
+
+use crate::cluster::{self, Database};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(60);
@@ -66,6 +69,65 @@ impl Driver for EmbeddedDriver {
 
     fn now(&self) -> Timestamp {
         imper_bridge::clock::Clock::now(&self.clock)
+    }
+}
+
+/// A database of the cluster that all tests share, whose journal's clock is a row.
+struct PostgresDriver {
+    database: Database,
+    now: Mutex<Timestamp>,
+}
+
+impl PostgresDriver {
+    fn try_open(database: &Database) -> Result<Postgres, imper_bridge::journal::postgres::OpenError> {
+        Postgres::open(imper_bridge::journal::postgres::Options {
+            url: database.url().into(),
+            password: None,
+            keep_refused: DAY,
+            observer: Arc::new(()),
+        })
+    }
+
+    /// Made once, and copied by each test.
+    fn template() -> &'static Database {
+        static TEMPLATE: OnceLock<Database> = OnceLock::new();
+        TEMPLATE.get_or_init(|| {
+            let database = cluster::shared().database(None);
+            drop(Self::try_open(&database).unwrap());
+            database.run(
+                "CREATE TABLE test_clock (now bigint);
+                 INSERT INTO test_clock VALUES (0);
+                 CREATE OR REPLACE FUNCTION journal_now() RETURNS bigint LANGUAGE sql VOLATILE
+                     AS 'SELECT now FROM test_clock'",
+            );
+            database
+        })
+    }
+
+    fn show(&self) {
+        self.database.run(&format!("UPDATE test_clock SET now = {}", self.now().as_millisecond()));
+    }
+}
+
+impl Driver for PostgresDriver {
+    fn fresh() -> Self {
+        let now = Mutex::new("2026-04-09T14:30:01.123Z".parse().unwrap());
+        let driver = Self { database: cluster::shared().database(Some(Self::template())), now };
+        driver.show();
+        driver
+    }
+
+    fn open(&self) -> Arc<dyn Journal> {
+        Arc::new(Self::try_open(&self.database).unwrap())
+    }
+
+    fn advance(&self, duration: Duration) {
+        *self.now.lock().unwrap() += duration;
+        self.show();
+    }
+
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
     }
 }
 
@@ -901,6 +963,43 @@ mod embedded {
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
         what_waits_may_be_deleted_and_erased_undelivered,
         what_concerns_no_event_holds_up_no_query,
+    );
+}
+
+mod postgres {
+    use super::PostgresDriver;
+
+    contract!(PostgresDriver:
+        decides_once_and_shows_it,
+        remembers_after_reopening,
+        orders_stale_messages,
+        knows_a_late_retry_by_its_message_id,
+        a_dry_run_leaves_no_trace,
+        fences_settlements,
+        a_retry_waits_its_time_even_across_a_restart,
+        what_was_in_flight_is_claimed_again_after_a_restart,
+        a_dead_letter_lets_the_next_go,
+        applications_do_not_wait_for_each_other,
+        only_what_has_somewhere_to_go_waits,
+        a_full_backlog_is_refused_but_duplicates_are_still_answered,
+        protections_follow_settlements,
+        lists_page_by_page,
+        filters_combine,
+        many_at_once_are_each_answered,
+        a_replay_has_a_fresh_budget_and_the_right_key,
+        a_superseded_boundary_is_replayed_by_force_alone,
+        a_filter_replays_dead_letters_in_the_order_of_acceptance,
+        a_deleted_dead_letter_is_gone_but_its_event_counts,
+        a_wrong_set_up_pauses_and_is_probed_until_one_goes_through,
+        an_event_that_alone_finds_the_set_up_wrong_is_struck,
+        an_operator_pauses_and_resumes,
+        a_relay_that_asks_for_quiet_gets_it_across_a_restart,
+        open_interviews_are_listed_and_reported_but_not_closed,
+        a_start_that_waits_for_too_long_counts_as_late,
+        purging_leaves_what_is_needed,
+        everything_may_be_purged_and_numbers_still_rise,
+        an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        what_waits_may_be_deleted_and_erased_undelivered,
     );
 }
 

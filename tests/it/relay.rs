@@ -21,6 +21,8 @@ pub(crate) struct Away {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    /// When it had arrived.
+    pub(crate) at: jiff::Timestamp,
     pub(crate) path: String,
     pub(crate) idempotency_key: String,
     pub(crate) body: Value,
@@ -54,6 +56,7 @@ impl Relay {
 
     pub(crate) fn received(&self) -> Vec<Received> {
         let now = self.sandbox.received().into_iter().map(|received| Received {
+            at: received.at,
             path: received.path,
             idempotency_key: received.idempotency_key.unwrap_or_default(),
             body: serde_json::from_str(&received.body).unwrap(),

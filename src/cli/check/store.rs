@@ -1,4 +1,4 @@
-//! Whether the journal can be used, without making one where there is none.
+//! Whether the journal can be used, without making a file where there is none.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,28 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Store, StoreUrl};
 use crate::journal::embedded::{Embedded, OpenError, Options};
-use crate::journal::{Health, Intake};
+use crate::journal::{self, Health, Intake};
 use crate::metrics::Metrics;
 
-/// Opens the journal as `serve` would; where there is none yet, looks at its folder.
+/// Opens the journal as `serve` would; where it is a file that is not there yet, looks at its folder.
 pub(super) fn check(store: &Store) -> anyhow::Result<String> {
-    let StoreUrl::Sqlite(path) = &store.url;
+    match &store.url {
+        StoreUrl::Sqlite(path) => file(path, store),
+        StoreUrl::Postgres(database) => {
+            let shown = database.shown();
+            let options = app::database_options(database, store.refused, Arc::new(Metrics::new()));
+            let current = journal::postgres::reach(&options).with_context(|| format!("{shown} cannot be used"))?;
+            let tables = if current { "its tables are up to date" } else { "its tables are made at the start" };
+            Ok(format!("{shown} takes writes, and {tables}"))
+        }
+    }
+}
+
+fn file(path: &Path, store: &Store) -> anyhow::Result<String> {
     let shown = path.display();
     if !path.try_exists().with_context(|| format!("{shown}; the bridge's user must be able to read its folder"))? {
         folder(path)?;

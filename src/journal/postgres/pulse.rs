@@ -1,0 +1,98 @@
+//! Looking at the database every second: whether it takes writes, and what waits.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::gate;
+use super::link::{Failure, Link};
+use super::row::{number, optional, organisation};
+use super::shared::Shared;
+use crate::journal::{Health, Pulse};
+
+/// How often the database is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often whoever delivers is woken, so that what other bridges took is found as well.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often the pulse is read anew where this process changed it meanwhile.
+const TRIES: usize = 3;
+
+/// Looks until told to stop.
+pub(super) async fn run(mut link: Link, shared: &Shared, mut closing: watch::Receiver<bool>) {
+    let mut ticks: u32 = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+        ticks = ticks.wrapping_add(1);
+        shared.wake();
+        if ticks.is_multiple_of((LOOK.as_millis() / POLL.as_millis()) as u32) {
+            look(&mut link, shared).await;
+        }
+    }
+}
+
+/// Looks once.
+pub(super) async fn look(link: &mut Link, shared: &Shared) {
+    match seen(link, shared).await {
+        Ok(pulses) => {
+            shared.refresh(pulses);
+            shared.show(Health::Ready);
+        }
+        Err(failure) => drop(shared.failed(failure)),
+    }
+}
+
+async fn seen(link: &mut Link, shared: &Shared) -> Result<Vec<Pulse>, Failure> {
+    let mut pulses = Vec::new();
+    for _ in 0..TRIES {
+        let before = shared.changes();
+        pulses = link.ask(async |client| pulse(client, shared).await).await?;
+        // What this process took since is not in what was just read.
+        if shared.changes() == before {
+            break;
+        }
+    }
+    Ok(pulses)
+}
+
+/// Writes that this process lives, which a database that takes no writes refuses, and reads what waits.
+async fn pulse(client: &Client, shared: &Shared) -> Result<Vec<Pulse>, Failure> {
+    let lives = "INSERT INTO process (id, seen_at) VALUES ($1, journal_now())
+                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
+    client.execute_typed(lives, &[(&shared.process, Type::UUID)]).await?;
+    read(client).await
+}
+
+async fn read(client: &Client) -> Result<Vec<Pulse>, Failure> {
+    let sql = format!(
+        "SELECT o.orgid, o.pending, o.last_message_at,
+                (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 ORDER BY opened LIMIT 1),
+                (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 AND is_start
+                 ORDER BY opened LIMIT 1), {}
+         FROM (SELECT orgid, sum(pending)::bigint AS pending, max(last_message_at) AS last_message_at
+               FROM figure GROUP BY orgid
+               UNION ALL SELECT orgid, 0, NULL FROM gate WHERE NOT EXISTS (SELECT FROM figure f WHERE f.orgid = gate.orgid)) o
+         LEFT JOIN gate ON gate.orgid = o.orgid ORDER BY o.orgid",
+        gate::COLUMNS
+    );
+    let rows = client.query_typed(&sql, &[]).await?;
+    let pulse = |row: &Row| {
+        let gate = gate::read(row, 5)?.map(|(_, gate)| gate).unwrap_or_default();
+        Ok(Pulse {
+            org: organisation(row, 0)?,
+            pending: number(row, 1)?,
+            last_message_at: optional(row, 2)?,
+            oldest: optional(row, 3)?,
+            oldest_start: optional(row, 4)?,
+            paused: gate.paused()?,
+            held_until: gate.held()?,
+        })
+    };
+    rows.iter().map(pulse).collect()
+}

@@ -1,0 +1,221 @@
+//! What goes in time, and what an erasure removes.
+
+use std::time::Duration;
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::claim;
+use super::figures::{self, Desk, Tally};
+use super::gate::milliseconds;
+use super::link::{Failure, Values};
+use super::row::{millisecond, number, optional, organisation, text};
+use super::upkeep::{Keeper, STEP};
+use crate::domain::{CandidateId, OrgId};
+use crate::journal::Erasure;
+
+/// For how long a process that was not seen may still come back to its figures.
+const GONE_AFTER: i64 = 86_400_000;
+
+/// Everything that is kept of an event beside its row.
+const TRACES: [&str; 5] = [
+    "DELETE FROM attempt WHERE event = ANY ($1)",
+    "DELETE FROM duplicate WHERE event = ANY ($1)",
+    "DELETE FROM message WHERE event = ANY ($1)",
+    "DELETE FROM work WHERE event = ANY ($1)",
+    "DELETE FROM protection WHERE event = ANY ($1)",
+];
+
+impl Keeper {
+    /// Removes all of a candidate's applications, now or once nothing holds that up.
+    pub(super) async fn erase(
+        &mut self,
+        org: &OrgId,
+        candidate: &CandidateId,
+        undelivered: bool,
+        actor: &str,
+    ) -> Result<Erasure, Failure> {
+        let sql = "INSERT INTO erasure (number, at, orgid, candidate_id, actor)
+                   VALUES (nextval('record'), journal_now(), $1, $2, $3) RETURNING number";
+        let number = self
+            .link
+            .transact(async |client| {
+                let values: Values<'_> =
+                    &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT), (&text(actor), Type::TEXT)];
+                Ok(client.query_typed_one(sql, values).await?.try_get::<_, i64>(0)?)
+            })
+            .await?;
+        self.finish(number, org, candidate, undelivered).await?;
+        let erasures = self.link.ask(async |client| erasures(client, i64::MAX).await).await?;
+        let own = erasures.into_iter().find(|erasure| erasure.number == number as u64);
+        own.ok_or_else(|| Failure::Damaged("the receipt of an erasure is gone".into()))
+    }
+
+    /// Does the erasures that can be done now.
+    pub(super) async fn finish_erasures(&mut self) -> Result<u64, Failure> {
+        let sql = "SELECT number, orgid, candidate_id FROM erasure WHERE candidate_id IS NOT NULL ORDER BY number";
+        let waiting = self.link.ask(async |client| Ok(client.query_typed(sql, &[]).await?)).await?;
+        let mut done = 0;
+        for row in waiting {
+            let Ok(candidate) = CandidateId::new(row.try_get(2)?) else { continue };
+            done += u64::from(self.finish(row.try_get(0)?, &organisation(&row, 1)?, &candidate, false).await?);
+        }
+        Ok(done)
+    }
+
+    async fn finish(
+        &mut self,
+        number: i64,
+        org: &OrgId,
+        candidate: &CandidateId,
+        undelivered: bool,
+    ) -> Result<bool, Failure> {
+        let desk = self.desk;
+        self.link.transact(async |client| erase(client, desk, number, org, candidate, undelivered).await).await
+    }
+
+    /// Removes what is older and not needed.
+    pub(super) async fn purge(&mut self, older_than: Duration) -> Result<u64, Failure> {
+        let (desk, mut after, mut removed) = (self.desk, (i64::MIN, i64::MIN), 0);
+        let now = self.link.ask(claim::now).await?;
+        let before = now.saturating_sub(milliseconds(older_than));
+        loop {
+            let step = async |client: &Client| purge(client, desk, before, after).await;
+            let Some((last, events)) = self.link.transact(step).await? else { break };
+            (after, removed) = (last, removed + events);
+        }
+        self.link.transact(async |client| sweep(client, before, now - GONE_AFTER).await).await?;
+        Ok(removed)
+    }
+}
+
+/// What was about something else than an event.
+async fn sweep(client: &Client, before: i64, gone: i64) -> Result<(), Failure> {
+    let values: Values<'_> = &[(&before, Type::INT8)];
+    client.execute_typed("DELETE FROM action WHERE at < $1", values).await?;
+    client.execute_typed("DELETE FROM pause WHERE until < $1", values).await?;
+    figures::fold(client, gone).await
+}
+
+/// Whether nothing held the erasure up and it is done.
+async fn erase(
+    client: &Client,
+    desk: Desk,
+    number: i64,
+    org: &OrgId,
+    candidate: &CandidateId,
+    undelivered: bool,
+) -> Result<bool, Failure> {
+    let own = "SELECT DISTINCT application FROM event WHERE orgid = $1 AND candidate_id = $2";
+    let values: Values<'_> = &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT)];
+    let rows = client.query_typed(own, values).await?;
+    let applications = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<Uuid>, Failure>>()?;
+    lock(client, &applications).await?;
+    let holds = "SELECT EXISTS (SELECT FROM application WHERE key = ANY ($1) AND since IS NOT NULL)
+                     OR EXISTS (SELECT FROM work WHERE application = ANY ($1) AND state = 0)";
+    let values: Values<'_> = &[(&applications, Type::UUID_ARRAY)];
+    if !undelivered && client.query_typed_one(holds, values).await?.try_get(0)? {
+        return Ok(false);
+    }
+    let all = "SELECT sequence FROM event WHERE application = ANY ($1)";
+    let rows = client.query_typed(all, values).await?;
+    let events = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
+    remove(client, desk, &events).await?;
+    client.execute_typed("DELETE FROM protection WHERE application = ANY ($1)", values).await?;
+    let done = "UPDATE erasure SET candidate_id = NULL, done_at = journal_now(), events = $2 WHERE number = $1";
+    client.execute_typed(done, &[(&number, Type::INT8), (&(events.len() as i64), Type::INT8)]).await?;
+    Ok(true)
+}
+
+/// Locks applications and their lanes, in the order in which messages do.
+async fn lock(client: &Client, applications: &[Uuid]) -> Result<(), Failure> {
+    let values: Values<'_> = &[(&applications, Type::UUID_ARRAY)];
+    let standings = "SELECT FROM application WHERE key = ANY ($1) ORDER BY key FOR UPDATE";
+    let lanes = "SELECT FROM lane WHERE application = ANY ($1) ORDER BY application FOR UPDATE";
+    client.query_typed(standings, values).await?;
+    client.query_typed(lanes, values).await?;
+    Ok(())
+}
+
+/// Removes events of applications that are locked, and what is known of those of which none is left.
+async fn remove(client: &Client, desk: Desk, events: &[i64]) -> Result<(), Failure> {
+    let values: Values<'_> = &[(&events, Type::INT8_ARRAY)];
+    let dead = "SELECT orgid, count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 0) FROM work
+                WHERE event = ANY ($1) GROUP BY orgid";
+    let mut tally = Tally::default();
+    for row in client.query_typed(dead, values).await? {
+        let change = tally.of(&organisation(&row, 0)?);
+        (change.dead, change.pending) = (-row.try_get::<_, i64>(1)?, -row.try_get::<_, i64>(2)?);
+    }
+    for sql in TRACES {
+        client.execute_typed(sql, values).await?;
+    }
+    client.execute_typed("DELETE FROM action WHERE event = ANY ($1)", values).await?;
+    let sql = "DELETE FROM event WHERE sequence = ANY ($1) RETURNING application";
+    let rows = client.query_typed(sql, values).await?;
+    let mut applications = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<Uuid>, Failure>>()?;
+    applications.sort_unstable();
+    applications.dedup();
+    for sql in [
+        "DELETE FROM lane WHERE application = ANY ($1)
+             AND NOT EXISTS (SELECT FROM event WHERE event.application = lane.application)",
+        "DELETE FROM application WHERE key = ANY ($1)
+             AND NOT EXISTS (SELECT FROM event WHERE event.application = key)",
+    ] {
+        client.execute_typed(sql, &[(&applications, Type::UUID_ARRAY)]).await?;
+    }
+    tally.add(client, desk).await
+}
+
+/// Looks at the next old events and removes those that nothing needs: how far it came, and how many
+/// went. Of an application goes only what stands before the first event that stays, so that no
+/// history has a gap.
+async fn purge(
+    client: &Client,
+    desk: Desk,
+    before: i64,
+    after: (i64, i64),
+) -> Result<Option<((i64, i64), u64)>, Failure> {
+    let next = format!(
+        "SELECT received_at, sequence, application FROM event
+         WHERE (received_at, sequence) > ($1, $2) AND received_at < $3 ORDER BY received_at, sequence LIMIT {STEP}"
+    );
+    let values: Values<'_> = &[(&after.0, Type::INT8), (&after.1, Type::INT8), (&before, Type::INT8)];
+    let rows = client.query_typed(&next, values).await?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let last = (last.try_get(0)?, last.try_get(1)?);
+    let mut applications = rows.iter().map(|row| Ok(row.try_get(2)?)).collect::<Result<Vec<Uuid>, Failure>>()?;
+    applications.sort_unstable();
+    applications.dedup();
+    lock(client, &applications).await?;
+    let free = format!(
+        "SELECT e.sequence FROM application a JOIN event e ON e.application = a.key
+         WHERE a.key = ANY ($1) AND a.since IS NULL AND e.sequence < coalesce((
+             SELECT min(k.sequence) FROM event k LEFT JOIN work w ON w.event = k.sequence
+             WHERE k.application = a.key AND (k.received_at >= $2 OR w.state IN (0, 1)
+                 OR (k.sequence IN (a.head, a.applied) AND (a.heard_at >= $2 OR a.position = 1)))), {})",
+        i64::MAX
+    );
+    let rows = client.query_typed(&free, &[(&applications, Type::UUID_ARRAY), (&before, Type::INT8)]).await?;
+    let events = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
+    if !events.is_empty() {
+        remove(client, desk, &events).await?;
+    }
+    Ok(Some((last, events.len() as u64)))
+}
+
+/// The latest erasures, the newest first.
+pub(super) async fn erasures(client: &Client, limit: i64) -> Result<Vec<Erasure>, Failure> {
+    let sql = "SELECT number, orgid, at, done_at, events FROM erasure ORDER BY number DESC LIMIT $1";
+    let read = |row: &Row| {
+        Ok(Erasure {
+            number: number(row, 0)?,
+            org: organisation(row, 1)?,
+            asked_at: millisecond(row.try_get(2)?)?,
+            done_at: optional(row, 3)?,
+            events: number(row, 4)?,
+        })
+    };
+    client.query_typed(sql, &[(&limit, Type::INT8)]).await?.iter().map(read).collect()
+}

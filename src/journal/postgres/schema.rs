@@ -1,0 +1,94 @@
+//! The tables, made and brought up to date by whoever comes first.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::link::{Failure, Values};
+use crate::journal::keys::Keys;
+
+/// The versions of the schema: what makes each, and the oldest that bridges may still work with it.
+const MIGRATIONS: &[(&str, i32)] = &[(include_str!("migrations/0001.sql"), 1)];
+
+/// Whoever migrates holds this lock until its transaction ends; it is only a number that no other
+/// user of the database is likely to take.
+const LOCK: i64 = 0x1497_e2b2_1d9e_0005;
+
+/// Why the tables cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    /// The database says no.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// A newer bridge has changed them.
+    #[error(
+        "the journal is of version {found}, which bridges of version {works_with} or later can use, \
+         and this one knows version {known}; start the newer bridge"
+    )]
+    Newer { found: i32, works_with: i32, known: usize },
+}
+
+/// What is fixed for the life of a journal.
+#[derive(Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) tag: u32,
+    pub(super) keys: Keys,
+}
+
+/// Brings the tables up to date. Any number of bridges may do so at once: all but one wait.
+pub(super) async fn migrate(client: &mut Client) -> Result<Identity, SchemaError> {
+    let transaction = client.transaction().await.map_err(Failure::from)?;
+    let within = transaction.client();
+    within.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await.map_err(Failure::from)?;
+    let made = "CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, works_with integer NOT NULL)";
+    within.batch_execute(made).await.map_err(Failure::from)?;
+    let found = usable(version(within).await?)?;
+    let known = MIGRATIONS.len();
+    for (sql, _) in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        within.batch_execute(sql).await.map_err(Failure::from)?;
+    }
+    if (found as usize) < known {
+        let works_with = MIGRATIONS[known - 1].1;
+        let sql = format!(
+            "DELETE FROM schema_version; INSERT INTO schema_version (version, works_with) VALUES ({known}, {works_with})"
+        );
+        within.batch_execute(&sql).await.map_err(Failure::from)?;
+    }
+    let identity = identity(within).await?;
+    transaction.commit().await.map_err(Failure::from)?;
+    Ok(identity)
+}
+
+/// Whether the tables are there in the version that this bridge knows, or a later one.
+pub(super) async fn is_current(client: &Client) -> Result<bool, SchemaError> {
+    let there = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await;
+    let there: bool = there.and_then(|row| row.try_get(0)).map_err(Failure::from)?;
+    Ok(there && usable(version(client).await?)? as usize >= MIGRATIONS.len())
+}
+
+/// The version that was found, where this bridge can work with it.
+fn usable((found, works_with): (i32, i32)) -> Result<i32, SchemaError> {
+    let known = MIGRATIONS.len();
+    if works_with > known as i32 { Err(SchemaError::Newer { found, works_with, known }) } else { Ok(found) }
+}
+
+async fn version(client: &Client) -> Result<(i32, i32), Failure> {
+    let rows = client.query_typed("SELECT version, works_with FROM schema_version", &[]).await?;
+    let read = |row: &Row| Ok::<_, Failure>((row.try_get(0)?, row.try_get(1)?));
+    rows.first().map_or(Ok((0, 0)), read)
+}
+
+async fn identity(client: &Client) -> Result<Identity, Failure> {
+    let rows = client.query_typed("SELECT tag, hash_key FROM journal", &[]).await?;
+    if let Some(row) = rows.first() {
+        let key: &[u8] = row.try_get(1)?;
+        let key = key.try_into().map_err(|_| Failure::Damaged("the hash key must have 16 bytes".into()))?;
+        return Ok(Identity { tag: row.try_get::<_, i32>(0)? as u32, keys: Keys::new(key) });
+    }
+    let (mut key, mut tag) = ([0; 16], [0; 4]);
+    let filled = getrandom::fill(&mut key).and_then(|()| getrandom::fill(&mut tag));
+    filled.map_err(|error| Failure::Damaged(format!("the machine gives no random numbers: {error}")))?;
+    let tag = u32::from_le_bytes(tag) & 0x3ff_ffff;
+    let values: Values<'_> = &[(&(tag as i32), Type::INT4), (&&key[..], Type::BYTEA)];
+    client.query_typed("INSERT INTO journal (tag, hash_key) VALUES ($1, $2)", values).await?;
+    Ok(Identity { tag, keys: Keys::new(key) })
+}

@@ -1,0 +1,288 @@
+//! Recording what became of claims: one transaction for all results that wait, each refused whose
+//! fence is no longer its lane's.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::figures::{Desk, Tally};
+use super::gate::{self, Change, Gate};
+use super::link::Failure;
+use super::row::{organisation, text};
+use super::{claim, protect};
+use crate::domain::OrgId;
+use crate::journal::{LaneKind, Settled, Settlement, Verdict};
+
+/// A claim that stands: its lane is locked.
+pub(super) struct Held<'s> {
+    pub(super) settlement: &'s Settlement,
+    pub(super) application: Uuid,
+    pub(super) org: OrgId,
+    /// When the event's transition occurred, in microseconds.
+    pub(super) occurred_at: i64,
+    strikes: i32,
+    strikes_upto: i64,
+}
+
+impl Held<'_> {
+    pub(super) fn event(&self) -> i64 {
+        self.settlement.fence.event as i64
+    }
+}
+
+/// What the results came to.
+pub(super) struct Outcomes {
+    pub(super) answers: Vec<Settled>,
+    pub(super) tally: Tally,
+    /// Whether a gate changed.
+    pub(super) gated: bool,
+}
+
+/// Records the results.
+pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlement]) -> Result<Outcomes, Failure> {
+    let (now, lanes) = tokio::try_join!(claim::now(client), lock(client, settlements))?;
+    let mut held = Vec::new();
+    let mut seen = HashSet::new();
+    let mut answers = Vec::with_capacity(settlements.len());
+    for settlement in settlements {
+        let fence = (settlement.fence.event as i64, settlement.fence.attempt as i64);
+        let stands = lanes.get(&fence).filter(|_| seen.insert(fence));
+        answers.push(if stands.is_some() { Settled::Applied } else { Settled::Stale });
+        held.extend(stands.map(|row| held_row(settlement, row)).transpose()?);
+    }
+    if held.is_empty() {
+        return Ok(Outcomes { answers, tally: Tally::default(), gated: false });
+    }
+    let tally = tally(&held);
+    tokio::try_join!(
+        results(client, &held),
+        work(client, &held),
+        strikes(client, &held),
+        retries(client, &held, now),
+        protect::apply(client, &held),
+    )?;
+    // A statement of its own, so that it sees what was put into the lanes before they were locked.
+    advance(client, &held, now).await?;
+    let gated = gates(client, &held, now).await?;
+    tally.add(client, desk).await?;
+    Ok(Outcomes { answers, tally, gated })
+}
+
+/// Locks the lanes that the fences name, always in the same order.
+async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i64, i64), Row>, Failure> {
+    let events: Vec<_> = settlements.iter().map(|settlement| settlement.fence.event as i64).collect();
+    let attempts: Vec<_> = settlements.iter().map(|settlement| settlement.fence.attempt as i64).collect();
+    let rows = client
+        .query_typed(
+            "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
+                    w.strikes, w.strikes_upto
+             FROM work w JOIN lane l ON l.application = w.application AND l.kind = $3
+             JOIN event e ON e.sequence = w.event
+             WHERE w.event = ANY ($1) AND w.state = 0 AND l.head = w.event AND l.attempt = ANY ($2)
+             ORDER BY l.application FOR UPDATE OF l",
+            &[
+                (&events, Type::INT8_ARRAY),
+                (&attempts, Type::INT8_ARRAY),
+                (&i16::from(LaneKind::Delivery.code()), Type::INT2),
+            ],
+        )
+        .await?;
+    rows.into_iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row))).collect()
+}
+
+fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failure> {
+    Ok(Held {
+        settlement,
+        application: row.try_get(2)?,
+        org: organisation(row, 3)?,
+        occurred_at: row.try_get(4)?,
+        strikes: row.try_get(5)?,
+        strikes_upto: row.try_get(6)?,
+    })
+}
+
+fn tally(held: &[Held<'_>]) -> Tally {
+    let mut tally = Tally::default();
+    for held in held {
+        let change = tally.of(&held.org);
+        change.late += i64::from(held.settlement.late);
+        match held.settlement.verdict {
+            Verdict::Delivered => {
+                change.delivered += 1;
+                change.passed += 1;
+                change.pending -= 1;
+            }
+            Verdict::Dead => {
+                change.dead += 1;
+                change.pending -= 1;
+            }
+            Verdict::Retry { .. } | Verdict::Paused { .. } => {}
+        }
+    }
+    tally
+}
+
+async fn results(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
+    let answered = || held.iter().map(|held| &held.settlement.answered);
+    let attempts: Vec<_> = held.iter().map(|held| held.settlement.fence.attempt as i64).collect();
+    let verdicts: Vec<_> = held.iter().map(|held| verdict(held.settlement.verdict)).collect();
+    let statuses: Vec<_> = answered().map(|answered| answered.status.map(|status| status as i16)).collect();
+    let latencies: Vec<_> = answered().map(|answered| gate::milliseconds(answered.latency)).collect();
+    let errors: Vec<_> = answered().map(|answered| answered.error.as_deref().map(text)).collect();
+    let bodies: Vec<_> = answered().map(|answered| answered.body.as_deref().map(text)).collect();
+    client
+        .execute_typed(
+            "UPDATE attempt a SET verdict = u.verdict, status = u.status, latency_ms = u.latency, error = u.error,
+                    answer = u.answer
+             FROM unnest($1, $2, $3, $4, $5, $6) AS u (attempt, verdict, status, latency, error, answer)
+             WHERE a.sequence = u.attempt",
+            &[
+                (&attempts, Type::INT8_ARRAY),
+                (&verdicts, Type::INT2_ARRAY),
+                (&statuses, Type::INT2_ARRAY),
+                (&latencies, Type::INT8_ARRAY),
+                (&errors, Type::TEXT_ARRAY),
+                (&bodies, Type::TEXT_ARRAY),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+fn verdict(verdict: Verdict) -> i16 {
+    match verdict {
+        Verdict::Delivered => 0,
+        Verdict::Retry { .. } => 1,
+        Verdict::Dead => 2,
+        Verdict::Paused { .. } => 3,
+    }
+}
+
+/// Events of those whose verdict is one of these.
+fn events(held: &[Held<'_>], of: impl Fn(Verdict) -> bool) -> Vec<i64> {
+    held.iter().filter(|held| of(held.settlement.verdict)).map(Held::event).collect()
+}
+
+async fn work(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
+    let delivered = events(held, |verdict| verdict == Verdict::Delivered);
+    let dead = events(held, |verdict| verdict == Verdict::Dead);
+    let (gone, given_up) =
+        ("DELETE FROM work WHERE event = ANY ($1)", "UPDATE work SET state = 1 WHERE event = ANY ($1)");
+    client.execute_typed(gone, &[(&delivered, Type::INT8_ARRAY)]).await?;
+    if !dead.is_empty() {
+        client.execute_typed(given_up, &[(&dead, Type::INT8_ARRAY)]).await?;
+    }
+    Ok(())
+}
+
+/// Counts that events found the set-up wrong, once between deliveries of others.
+async fn strikes(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
+    let struck: Vec<_> = held.iter().filter(|held| matches!(held.settlement.verdict, Verdict::Paused { .. })).collect();
+    if struck.is_empty() {
+        return Ok(());
+    }
+    let orgs: Vec<_> = struck.iter().map(|held| held.org.as_str()).collect();
+    let passed = claim::passed(client, &orgs).await?;
+    let upto: Vec<_> = struck.iter().map(|held| passed.get(held.org.as_str()).copied().unwrap_or(0)).collect();
+    let counts = struck.iter().zip(&upto);
+    let counts: Vec<_> =
+        counts.map(|(held, upto)| held.strikes + i32::from(held.strikes == 0 || *upto > held.strikes_upto)).collect();
+    let events: Vec<_> = struck.iter().map(|held| held.event()).collect();
+    client
+        .execute_typed(
+            "UPDATE work w SET strikes = u.strikes, strikes_upto = u.upto
+             FROM unnest($1, $2, $3) AS u (event, strikes, upto) WHERE w.event = u.event",
+            &[(&events, Type::INT8_ARRAY), (&counts, Type::INT4_ARRAY), (&upto, Type::INT8_ARRAY)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Lanes whose head is tried again. That of a probe goes behind those that are due already, so that
+/// probes rotate.
+async fn retries(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Failure> {
+    let again = held.iter().filter_map(|held| match held.settlement.verdict {
+        Verdict::Retry { after, .. } => Some((held.application, now.saturating_add(gate::milliseconds(after)))),
+        Verdict::Paused { .. } => Some((held.application, now)),
+        Verdict::Delivered | Verdict::Dead => None,
+    });
+    let (lanes, due): (Vec<_>, Vec<_>) = again.unzip();
+    client
+        .execute_typed(
+            "UPDATE lane l SET attempt = NULL, due_at = u.due FROM unnest($1, $2) AS u (application, due)
+             WHERE l.application = u.application AND l.kind = $3",
+            &[
+                (&lanes, Type::UUID_ARRAY),
+                (&due, Type::INT8_ARRAY),
+                (&i16::from(LaneKind::Delivery.code()), Type::INT2),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Lanes whose head is done with: the next one is due now.
+async fn advance(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Failure> {
+    let done = held.iter().filter(|held| matches!(held.settlement.verdict, Verdict::Delivered | Verdict::Dead));
+    let lanes: Vec<_> = done.map(|held| held.application).collect();
+    client
+        .execute_typed(
+            "UPDATE lane l SET attempt = NULL, head = n.event, head_opened = n.opened,
+                    due_at = CASE WHEN n.event IS NULL THEN NULL ELSE $2 END
+             FROM unnest($1) AS u (application)
+             LEFT JOIN LATERAL (SELECT event, opened FROM work WHERE work.application = u.application AND state = 0
+                                ORDER BY opened LIMIT 1) n ON true
+             WHERE l.application = u.application AND l.kind = $3",
+            &[(&lanes, Type::UUID_ARRAY), (&now, Type::INT8), (&i16::from(LaneKind::Delivery.code()), Type::INT2)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What the results do to the gates of their organisations. Where nothing is wrong no gate is locked.
+async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Failure> {
+    let mut orgs: BTreeMap<&OrgId, Vec<&Settlement>> = BTreeMap::new();
+    for held in held {
+        orgs.entry(&held.org).or_default().push(held.settlement);
+    }
+    let names: Vec<_> = orgs.keys().map(|org| org.as_str()).collect();
+    let seen = gate::look(client, &names).await?;
+    let mut changed = false;
+    for (org, settlements) in orgs {
+        let probing = seen.get(org.as_str()).is_some_and(Gate::is_probing);
+        let turns = |settlement: &&Settlement| {
+            probing
+                || matches!(settlement.verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
+        };
+        if !settlements.iter().any(turns) {
+            continue;
+        }
+        let mut gate = gate::lock(client, org).await?;
+        let mut over = None;
+        for settlement in settlements {
+            for change in changes(settlement, &gate) {
+                over = gate.apply(&change, settlement.answered.error.as_deref(), now).or(over);
+            }
+        }
+        gate::store(client, org, &gate, over).await?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
+fn changes(settlement: &Settlement, gate: &Gate) -> Vec<Change> {
+    let probing = gate.is_probing();
+    let mut changes = Vec::new();
+    match settlement.verdict {
+        Verdict::Paused { probe_after } if !probing => changes.push(Change::SetUpWrong { probe_every: probe_after }),
+        Verdict::Delivered if probing => changes.push(Change::SetUpMended),
+        Verdict::Retry { after, hold_organisation: true } => changes.push(Change::Held { wait: after }),
+        _ => {}
+    }
+    if probing && settlement.verdict != Verdict::Delivered {
+        changes.push(Change::ProbeFailed);
+    }
+    changes
+}

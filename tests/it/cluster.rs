@@ -1,0 +1,188 @@
+//! PostgreSQL clusters to be thrown away, from the programs that Debian's package `postgresql` brings.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use crate::bridge::PATIENCE;
+
+/// Runs a server until nobody holds the other end of its input, whatever became of whoever started
+/// it, and clears up after it. As root it becomes somebody else, since PostgreSQL insists.
+const KEEP: &str = r#"
+folder=$1 programs=$2
+as=
+if [ "$(id -u)" = 0 ]; then
+    chown postgres "$folder"
+    as='setpriv --reuid=postgres --regid=postgres --clear-groups --'
+fi
+cd "$folder"
+[ -e data ] || $as "$programs/initdb" --pgdata=data --username=postgres --auth=trust --no-sync --encoding=UTF8 \
+    --locale=C >initdb.log 2>&1 || exit 1
+$as "$programs/postgres" -D data -c listen_addresses= -c unix_socket_directories="$folder" -c fsync=off \
+    -c max_connections=400 -c shared_buffers=64MB -c log_min_messages=warning >>server.log 2>&1 </dev/null &
+server=$!
+read -r how
+kill -"${how:-INT}" $server
+wait $server
+[ -n "$how" ] || rm -rf "$folder"
+"#;
+
+/// A server in a folder of its own, reached by a socket there.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    keeper: Child,
+}
+
+/// A database of a cluster.
+#[derive(Clone)]
+pub(crate) struct Database {
+    folder: PathBuf,
+    name: String,
+}
+
+/// The server that tests share which do nothing to it.
+pub(crate) fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(Cluster::start)
+}
+
+impl Cluster {
+    /// Makes and starts one.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("imper-pg").tempdir().unwrap().keep();
+        Self::run(folder)
+    }
+
+    fn run(folder: PathBuf) -> Self {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEP, "sh"]).arg(&folder).arg(programs()).stdin(Stdio::piped());
+        let keeper = keeper.spawn().unwrap();
+        let cluster = Self { folder, keeper };
+        let begun = Instant::now();
+        let database = Database { folder: cluster.folder.clone(), name: "postgres".into() };
+        while database.psql("SELECT 1").is_none() {
+            assert!(begun.elapsed() < PATIENCE, "the server does not start: {}", cluster.log());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        cluster
+    }
+
+    fn log(&self) -> String {
+        let read = |name| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        read("initdb.log") + &read("server.log")
+    }
+
+    /// Stops the server by this signal and gives what starts it again.
+    pub(crate) fn stop(mut self, signal: &str) -> Stopped {
+        use std::io::Write;
+        writeln!(self.keeper.stdin.take().unwrap(), "{signal}").unwrap();
+        self.keeper.wait().unwrap();
+        Stopped(self.folder)
+    }
+
+    /// A new database, empty or like `template`.
+    pub(crate) fn database(&self, template: Option<&Database>) -> Database {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("d{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let like = template.map(|template| format!(" TEMPLATE {}", template.name)).unwrap_or_default();
+        Database { folder: self.folder.clone(), name: "postgres".into() }.run(&format!("CREATE DATABASE {name}{like}"));
+        Database { folder: self.folder.clone(), name }
+    }
+}
+
+/// A pgbouncer in front of a cluster, which gives each transaction whichever of three sessions is free.
+pub(crate) struct Pooler {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Pooler {
+    pub(crate) fn start(cluster: &Cluster) -> Self {
+        let folder = tempfile::Builder::new().prefix("imper-pool").tempdir().unwrap();
+        let settings = format!(
+            "[databases]\n* = host={} user=postgres\n[pgbouncer]\nlisten_port = 6432\nunix_socket_dir = {}\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n",
+            cluster.folder.display(),
+            folder.path().display(),
+        );
+        std::fs::write(folder.path().join("pool.ini"), settings).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        // As root it becomes somebody else, since pgbouncer insists.
+        let script = r#"
+            if [ "$(id -u)" = 0 ]; then
+                chown -R postgres .
+                exec setpriv --reuid=postgres --regid=postgres --clear-groups -- /usr/sbin/pgbouncer pool.ini
+            fi
+            exec pgbouncer pool.ini"#;
+        let mut child = Command::new("sh");
+        child.args(["-c", script]).current_dir(folder.path()).stdout(log.try_clone().unwrap()).stderr(log);
+        let pooler = Self { child: child.spawn().unwrap(), folder };
+        let begun = Instant::now();
+        while !pooler.folder.path().join(".s.PGSQL.6432").exists() {
+            let log = || std::fs::read_to_string(pooler.folder.path().join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < PATIENCE, "the pooler does not start: {}", log());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        pooler
+    }
+
+    /// The URL of a database through the pooler.
+    pub(crate) fn url(&self, database: &Database) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}:6432/{}", database.name)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that is down; its data is there.
+pub(crate) struct Stopped(PathBuf);
+
+impl Stopped {
+    pub(crate) fn start(self) -> Cluster {
+        Cluster::run(self.0)
+    }
+}
+
+impl Database {
+    /// The URL that bridges take.
+    pub(crate) fn url(&self) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/{}", self.name)
+    }
+
+    /// Runs SQL and gives what it shows, a line per row.
+    pub(crate) fn run(&self, sql: &str) -> String {
+        self.psql(sql).unwrap_or_else(|| panic!("{sql} fails"))
+    }
+
+    fn psql(&self, sql: &str) -> Option<String> {
+        let mut psql = Command::new("psql");
+        psql.arg("-h").arg(&self.folder).args([
+            "-U",
+            "postgres",
+            "-d",
+            &self.name,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-AtXqc",
+            sql,
+        ]);
+        let output = psql.output().expect("psql, of Debian's package postgresql, is there");
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim_end().to_owned())
+    }
+}
+
+/// Where the server's programs are: Debian keeps them out of the path.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let programs = versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists()).max();
+    programs.unwrap_or_else(|| Path::new("/usr/bin").to_owned())
+}
