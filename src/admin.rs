@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod applications;
+mod front;
 mod health;
 mod json;
 mod openapi;
@@ -14,8 +15,8 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -93,7 +94,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     move |config| {
         config
             .app_data(web::Data::from(Arc::clone(&admin)))
-            .configure(|config| Routes::default().get("/", front).and(documented()).configure(config))
+            .configure(|config| Routes::default().get("/", front::page).and(documented()).configure(config))
             .service(web::scope("/api").default_service(web::to(api::unknown)))
             .default_service(web::to(nothing_here));
     }
@@ -102,10 +103,6 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
 /// All that the document of the API describes.
 fn documented() -> Routes {
     health::routes().and(api::routes()).and(applications::routes()).and(actions::routes()).and(refused::routes())
-}
-
-async fn front() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("admin/front.html"))
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

@@ -152,7 +152,7 @@ impl Refusal {
     /// Where in the message it is, as its sentence says: a line and column, or an element's path.
     pub fn place(&self) -> Option<&str> {
         if matches!(self.code, Code::NotWellFormed | Code::DtdRefused | Code::TooDeep | Code::TooManyElements) {
-            return self.message.rfind("line ").map(|at| self.message[at..].trim_end_matches('.'));
+            return self.message.rfind("line ").map(|at| self.message[at..].trim_end_matches(['.', ')']));
         }
         // What stands in quotes is the sender's own.
         let ours = self.message.split('"').next()?;

@@ -105,6 +105,11 @@ impl Envelope {
         })
     }
 
+    /// Whether the sender only asks what would be decided.
+    pub(super) fn is_dry_run(&self) -> bool {
+        dry_run(self.parameter("dry_run").as_deref()).unwrap_or(false)
+    }
+
     fn parameter(&self, name: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
         pairs.find(|(each, _)| each == name).map(|(_, value)| value.into_owned())

@@ -21,7 +21,8 @@ pub(super) fn keep(
     message: Authenticated<(&[u8], &Rejected)>,
 ) {
     let (body, Rejected { refusal, .. }) = message.into_inner();
-    if refusal.code.is_retryable() {
+    // A dry run stores nothing, whatever comes of it.
+    if refusal.code.is_retryable() || envelope.is_dry_run() {
         return;
     }
     let (text, mut whole) = text(body, envelope.content_type.as_deref());
@@ -51,8 +52,9 @@ fn text(body: &[u8], content_type: Option<&str>) -> (String, bool) {
     let charset = soap::check_media(content_type).ok().and_then(|media| media.charset);
     let (text, exact) = match Document::decode(body, charset) {
         Ok(document) => (document.text().to_owned(), true),
-        // Of two bytes a character, every second may be nothing.
-        Err(_) => (String::from_utf8_lossy(body).replace('\0', ""), std::str::from_utf8(body).is_ok()),
+        // Of two bytes a character, every second may be nothing. What these bytes mean is not known, so
+        // that they must not be read again as if it were.
+        Err(_) => (String::from_utf8_lossy(body).replace('\0', ""), false),
     };
     let mut text = soap::without_passwords(&text).into_owned();
     let longer = cut(&mut text, MOST_TEXT);

@@ -92,24 +92,28 @@ impl Security {
 
     fn username_token(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let mut token = UsernameToken { username: String::new(), password: None, nonce: None, created: None };
-        let mut twice = self.token.is_some();
+        let (mut twice, mut seen) = (self.token.is_some(), [false; 4]);
+        // Also what is empty, or of a type that is not known, stands there.
+        let mut note = |part: usize| twice |= std::mem::replace(&mut seen[part], true);
         loop {
             match reader.next_tag()? {
                 Token::Start(Name { namespace: WSSE, local: "Username" }) => {
-                    twice |= !token.username.is_empty();
+                    note(0);
                     token.username = trimmed(&content::text(reader)?);
                 }
                 Token::Start(Name { namespace: WSSE, local: "Password" }) => {
+                    note(1);
                     let kind = password_type(reader);
                     let value = content::text(reader)?.into_owned();
-                    twice |= token.password.is_some();
                     token.password = kind.map(|kind| Password { kind, value });
                 }
                 Token::Start(Name { namespace: WSSE, local: "Nonce" }) => {
-                    twice |= token.nonce.replace(trimmed(&content::text(reader)?)).is_some();
+                    note(2);
+                    token.nonce = Some(trimmed(&content::text(reader)?));
                 }
                 Token::Start(Name { namespace: WSU, local: "Created" }) => {
-                    twice |= token.created.replace(trimmed(&content::text(reader)?)).is_some();
+                    note(3);
+                    token.created = Some(trimmed(&content::text(reader)?));
                 }
                 Token::Start(_) => reader.skip()?,
                 _ => break,

@@ -327,6 +327,12 @@ async fn silence_and_late_starts_are_reported() {
     let stats = bridge.until("acme", |stats| stats["late"] == 1 && stats["interviews_open_too_long"] == 1).await;
     assert_eq!(stats["silent"], false);
     bridge.until("other", |stats| stats["silent"] == true).await;
+    let page = bridge.admin_get("/", "").await.text().await.unwrap();
+    for said in
+        ["1 interviews are open for longer", "1 starts of interviews were not delivered", "no message came for longer"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
     let metrics = bridge.metrics().await;
     for line in ["imper_bridge_silent{orgid=\"other\"} 1", "imper_bridge_silent{orgid=\"acme\"} 0"] {
         assert!(metrics.contains(line), "{metrics}");
