@@ -52,9 +52,8 @@ fn text(body: &[u8], content_type: Option<&str>) -> (String, bool) {
     let charset = soap::check_media(content_type).ok().and_then(|media| media.charset);
     let (text, exact) = match Document::decode(body, charset) {
         Ok(document) => (document.text().to_owned(), true),
-        // Of two bytes a character, every second may be nothing. What these bytes mean is not known, so
-        // that they must not be read again as if it were.
-        Err(_) => (String::from_utf8_lossy(body).replace('\0', ""), false),
+        // Of two bytes a character, every second may be nothing.
+        Err(_) => (String::from_utf8_lossy(body).replace('\0', ""), std::str::from_utf8(body).is_ok()),
     };
     let mut text = soap::without_passwords(&text).into_owned();
     let longer = cut(&mut text, MOST_TEXT);
