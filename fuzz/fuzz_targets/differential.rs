@@ -22,6 +22,8 @@ fuzz_target!(|text: &str| {
             tell(theirs.root_element(), &mut told);
             assert_eq!(ours, told);
         }
+        // It does not know that `xml` is bound without a declaration (Namespaces in XML 1.0, section 3).
+        Err(roxmltree::Error::UnknownNamespace(prefix, _)) if prefix == "xml" => {}
         Err(error) => panic!("taken here, refused there: {error}"),
     }
 });

@@ -40,7 +40,11 @@ fuzz_target!(|inside: &str| {
     }
     assert_eq!(request.change.application.as_str(), "A1");
     // A second parser says what the header holds.
-    let document = roxmltree::Document::parse(&message).expect("well-formed XML");
+    let document = match roxmltree::Document::parse(&message) {
+        // It does not know that `xml` is bound without a declaration (Namespaces in XML 1.0, section 3).
+        Err(roxmltree::Error::UnknownNamespace(prefix, _)) if prefix == "xml" => return,
+        document => document.expect("well-formed XML"),
+    };
     let header = document.descendants().find(|node| node.has_tag_name((WSSE, "Security"))).expect("the header");
     let blocks: Vec<Node<'_, '_>> = header.children().filter(Node::is_element).collect();
     let tokens: Vec<_> = blocks.iter().filter(|block| block.has_tag_name((WSSE, "UsernameToken"))).collect();
