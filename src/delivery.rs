@@ -7,6 +7,7 @@
 pub mod handler;
 pub mod pump;
 pub mod relay;
+mod report;
 pub mod share;
 pub mod verdict;
 

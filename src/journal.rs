@@ -30,8 +30,8 @@ pub use filter::{
 };
 pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
-pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, Which};
-pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};
+pub use upkeep::{Actor, Discarded, Erasure, Keep, Replay, Replayed, Turn, Upkeep, Which};
+pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, ReadBack, Settled, Settlement, Verdict};
 
 /// A state change on its way into the journal, with what its organisation makes of it.
 #[derive(Debug, Clone)]

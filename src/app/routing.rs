@@ -31,7 +31,7 @@ impl Table {
         let mut handlers: HashMap<OrgId, Arc<dyn Handler>> = HashMap::new();
         for organisation in &settings.organisations {
             let handler: Arc<dyn Handler> = match &organisation.handler {
-                Choice::InProcess => Arc::new(InProcess),
+                Choice::InProcess => Arc::new(InProcess::default()),
                 Choice::Relay(relay) => {
                     let client = match &relay.ca {
                         None => shared.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{OrgId, protection};
-use crate::journal::{Answered, Claimed};
+use crate::journal::{Answered, Claimed, ReadBack};
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Handled {
     pub answered: Answered,
     /// What it did to the protection, to be recorded with the settlement.
     pub protection: Option<protection::Change>,
+    /// What it means for the protection's details, to be recorded likewise.
+    pub read_back: ReadBack,
 }
 
 /// An attempt under way.

@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::{Handled, Outcome, Policy, Routes, share, verdict};
+use super::{Handled, Outcome, Policy, Routes, report, share, verdict};
 use crate::clock::Clock;
 use crate::domain::{EventType, OrgId};
-use crate::journal::{Answered, Claimed, Settled, Settlement, Verdict, Work};
+use crate::journal::{Answered, Claimed, LaneKind, Quota, ReadBack, Settled, Settlement, Verdict, Work};
 
 /// How long to wait before a journal that fails is asked again.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
@@ -26,8 +26,9 @@ pub trait Observer: Send + Sync {
     fn attempted(&self, org: &OrgId, result: &'static str);
 }
 
-/// Delivers until told to stop.
+/// Delivers until told to stop, or does the work of another kind of lane.
 pub struct Pump {
+    kind: LaneKind,
     journal: Arc<dyn Work>,
     routes: Arc<dyn Routes>,
     clock: Arc<dyn Clock>,
@@ -47,7 +48,14 @@ impl Pump {
         policy: Arc<ArcSwap<Policy>>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { journal, routes, clock, policy, observer, unrecorded: AtomicUsize::new(0), nudged: Notify::new() }
+        let (unrecorded, nudged) = (AtomicUsize::new(0), Notify::new());
+        Self { kind: LaneKind::Delivery, journal, routes, clock, policy, observer, unrecorded, nudged }
+    }
+
+    /// The same for lanes of another kind.
+    #[must_use]
+    pub fn of_kind(self, kind: LaneKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Looks for work at once: the routes or the policy changed.
@@ -83,7 +91,8 @@ impl Pump {
         }
         let policy = self.policy.load_full();
         let quota = share::quota(policy.concurrency, &attempts.in_flight, self.routes.organisations());
-        if quota.total == 0 {
+        let quota = Quota { kind: self.kind, ..quota };
+        if quota.total == 0 || quota.known.is_empty() {
             return None;
         }
         let (asked_at, lease) = (self.clock.monotonic(), lease(&policy));
@@ -116,10 +125,14 @@ impl Pump {
         let since_first = claimed.since_first + elapsed;
         let tried = verdict::Try { attempt: claimed.attempt, since_first, strike: claimed.strike };
         let verdict = verdict::of_outcome(&handled.outcome, &policy, tried, self.clock.chance());
-        let late = is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
-        log(&claimed, &handled, verdict);
-        let Handled { answered, protection, .. } = handled;
-        self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org).await;
+        let is_delivery = self.kind == LaneKind::Delivery;
+        let late = is_delivery && is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
+        match self.kind {
+            LaneKind::Details => report::details(&claimed, &handled, verdict),
+            _ => report::delivery(&claimed, &handled, verdict),
+        }
+        let Handled { answered, protection, read_back, .. } = handled;
+        self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, read_back, late }, &org).await;
     }
 
     /// Settles, however long the journal takes to be able to.
@@ -127,7 +140,7 @@ impl Pump {
         let mut waits = false;
         loop {
             match self.journal.settle(settlement.clone()).await {
-                Ok(Settled::Applied) => self.observer.attempted(org, result(settlement.verdict)),
+                Ok(Settled::Applied) => self.observer.attempted(org, report::result(settlement.verdict)),
                 Ok(Settled::Stale) => tracing::warn!(orgid = %org, "an attempt outlived its lease; its result is void"),
                 Err(reason) => {
                     if !std::mem::replace(&mut waits, true) {
@@ -213,38 +226,6 @@ fn removed() -> Handled {
         outcome: Outcome::Retry { retry_after: None, whole_organisation: false },
         answered: Answered { error, ..Answered::default() },
         protection: None,
-    }
-}
-
-fn result(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Retry { .. } => "retry",
-        Verdict::Paused { .. } => "paused",
-        Verdict::Dead => "dead",
-    }
-}
-
-fn log(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
-    let (event, answered) = (&claimed.event, &handled.answered);
-    let error = answered.error.as_deref().unwrap_or_default();
-    match verdict {
-        Verdict::Delivered => {
-            tracing::debug!(event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, "delivered");
-        }
-        Verdict::Retry { after, hold_organisation } => tracing::warn!(
-            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
-            error, retry.seconds = after.as_secs_f64(), holds_organisation = hold_organisation,
-            "a delivery failed and is tried again"
-        ),
-        Verdict::Paused { probe_after } => tracing::error!(
-            event.id = %event.event_id, orgid = %event.orgid, status = answered.status, error,
-            probe.seconds = probe_after.as_secs_f64(),
-            "the set-up of the relay is wrong; the organisation's deliveries pause and are probed"
-        ),
-        Verdict::Dead => tracing::error!(
-            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
-            error, "an event was given up and stays as a dead letter"
-        ),
+        read_back: ReadBack::Nothing,
     }
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{Handled, Handler, Handling, Outcome, verdict};
 use crate::domain::payload::{EventNames, Payload, Shape};
-use crate::journal::{Answered, Claimed};
+use crate::journal::{Answered, Claimed, ReadBack};
 
 /// How much of an answer is kept.
 const KEPT: usize = 2 * 1024;
@@ -109,7 +109,7 @@ impl Inner {
             // It was accepted when the organisation took every state change; it no longer does.
             let error = Some("not sent: the relay now takes interview boundaries only".to_owned());
             let answered = Answered { error, ..Answered::default() };
-            return Handled { outcome: Outcome::Delivered, answered, protection: None };
+            return Handled { outcome: Outcome::Delivered, answered, protection: None, read_back: ReadBack::Nothing };
         }
         let begun = Instant::now();
         let response = self.post(claimed, timeout).await;
@@ -134,7 +134,7 @@ impl Inner {
             }
         };
         answered.latency = begun.elapsed();
-        Handled { outcome, answered, protection: None }
+        Handled { outcome, answered, protection: None, read_back: ReadBack::Nothing }
     }
 
     /// Posts with the key that worked last, and where that is refused, with the other; then also which

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::OrgId;
-use crate::journal::Quota;
+use crate::journal::{LaneKind, Quota};
 
 /// What may be claimed next.
 ///
@@ -18,7 +18,7 @@ pub(super) fn quota(concurrency: usize, in_flight: &HashMap<OrgId, usize>, known
     // Taking k leaves free - k, which must be at least what is then held and what is kept.
     let more = |held: usize| (free.saturating_sub(held) / 2).min(free.saturating_sub(kept));
     let held = in_flight.iter().map(|(org, held)| (org.clone(), more(*held))).collect();
-    Quota { total: free, each: more(0).max(free.min(1)), held, known }
+    Quota { kind: LaneKind::default(), total: free, each: more(0).max(free.min(1)), held, known }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! - `lanes` is what waits, in memory (`recover` makes it at the start); `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
 //! - `gate` is what stops an organisation's deliveries.
+//! - `details` is the lane in which a protection's details are read back: the one table whose rows change.
 //! - `upkeep` finds what is to be replayed or may be removed (`removal`), and asks the writer for it
 //!   as an `amendment`; `amend` is the durable format of these.
 //! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
@@ -18,6 +19,7 @@
 mod amend;
 mod amendment;
 mod append;
+mod details;
 mod fact;
 mod follow;
 mod gate;
@@ -57,8 +59,8 @@ use self::upkeep::{Job, Keeper};
 use self::writer::{Command, Shown, Writer};
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
-    EventRecord, Health, Incoming, Intake, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord, Pulse,
-    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
+    EventRecord, Health, Incoming, Intake, Keep, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord,
+    Pulse, Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
 };
 use crate::clock::Clock;
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
@@ -99,6 +101,7 @@ impl Embedded {
         let lock = lock(path)?;
         let index_path = beside(path, ".index");
         let (mut journal, identity) = append::open(path)?;
+        details::reclaim(&journal, clock.now()).map_err(schema::sqlite(path))?;
         let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
         let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
         let lanes =
@@ -293,6 +296,10 @@ impl Upkeep for Embedded {
 
     fn purge(&self, older_than: Duration) -> Ticket<u64> {
         self.keep(move |keeper| keeper.purge(older_than))
+    }
+
+    fn forget_details(&self, keep: Keep) -> Ticket<u64> {
+        self.keep(move |keeper| keeper.forget_details(&keep))
     }
 
     fn close(&self) {

@@ -7,6 +7,7 @@
 //!   writes what was decided.
 //! - `work` is the desk of whoever delivers: `claim` hands out the heads of due lanes, `settle`
 //!   records results, `gate` is what stops an organisation, `protect` what became of protections.
+//! - `details` is the lane in which a protection's details are read back.
 //! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
 //! - `link` is a connection, `schema` makes the tables, `row` knows how values stand in them.
@@ -18,6 +19,7 @@
 
 mod accept;
 mod claim;
+mod details;
 mod figures;
 mod gate;
 mod knowledge;
@@ -52,8 +54,8 @@ use self::shared::Shared;
 use self::upkeep::Keeper;
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
-    EventRecord, Health, Incoming, Intake, OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse, Quota,
-    Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
+    EventRecord, Health, Incoming, Intake, Keep, OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse,
+    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
 };
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
@@ -243,6 +245,10 @@ impl Upkeep for Postgres {
 
     fn purge(&self, older_than: Duration) -> Ticket<u64> {
         self.keep(async move |keeper: &mut Keeper| keeper.purge(older_than).await)
+    }
+
+    fn forget_details(&self, keep: Keep) -> Ticket<u64> {
+        self.keep(async move |keeper: &mut Keeper| keeper.forget_details(&keep).await)
     }
 
     fn close(&self) {

@@ -1,5 +1,6 @@
 //! Keeping the store in order: what an operator may change in it, and what has to go in time.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -81,6 +82,22 @@ pub struct Erasure {
     pub events: u64,
 }
 
+/// How long what was read back is kept after the interview.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// By organisation.
+    pub each: HashMap<OrgId, Duration>,
+    /// Of those that are not configured any more.
+    pub otherwise: Duration,
+}
+
+impl Keep {
+    /// How long it is kept of one organisation.
+    pub fn of(&self, org: &OrgId) -> Duration {
+        self.each.get(org).copied().unwrap_or(self.otherwise)
+    }
+}
+
 /// Keeping the store in order. These run one after the other, in small steps between which accepts
 /// go on.
 pub trait Upkeep: Send + Sync {
@@ -109,6 +126,9 @@ pub trait Upkeep: Send + Sync {
     /// Removes what was settled and is older than this; how many events. What waits, what is dead
     /// and what an application in interview is known by stays.
     fn purge(&self, older_than: Duration) -> Ticket<u64>;
+
+    /// Forgets what was read back for protections that ended long enough ago; of how many.
+    fn forget_details(&self, keep: Keep) -> Ticket<u64>;
 
     /// Stops taking requests, finishes those that were taken, and closes the files.
     fn close(&self);

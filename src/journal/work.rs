@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::protection;
-use crate::domain::{CandidateEvent, OrgId};
+use crate::domain::{CandidateEvent, Details, OrgId};
 
 /// The kind of work that a lane holds; lanes of different kinds never wait for each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum LaneKind {
     /// Getting the event to its handler.
+    #[default]
     Delivery,
+    /// Reading back from Workday whom a protection is of. Such a lane holds one piece of work at
+    /// most, as only the latest interview's start counts.
+    Details,
 }
 
 impl LaneKind {
@@ -20,6 +24,7 @@ impl LaneKind {
     pub const fn code(self) -> u8 {
         match self {
             Self::Delivery => 0,
+            Self::Details => 1,
         }
     }
 }
@@ -28,6 +33,7 @@ impl LaneKind {
 /// that comes after its lease ran out and the work was given away is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fence {
+    pub(super) kind: LaneKind,
     pub(super) event: u64,
     pub(super) attempt: u64,
 }
@@ -68,6 +74,8 @@ pub struct Claims {
 /// How much may be claimed, in all and per organisation.
 #[derive(Debug, Clone, Default)]
 pub struct Quota {
+    /// Of which kind of lane.
+    pub kind: LaneKind,
     /// In all.
     pub total: usize,
     /// For each organisation that has no figure of its own.
@@ -120,6 +128,19 @@ pub struct Answered {
     pub body: Option<String>,
 }
 
+/// What a settlement means for the details of its application's protection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ReadBack {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// They are to be read: that becomes the work of the application's details lane, recorded with
+    /// this settlement or not at all.
+    Wanted,
+    /// They were read.
+    Read(Box<Details>),
+}
+
 /// What became of a claim.
 #[derive(Debug, Clone)]
 pub struct Settlement {
@@ -131,6 +152,8 @@ pub struct Settlement {
     pub answered: Answered,
     /// What handling in-process did to the protection; recorded with the settlement or not at all.
     pub protection: Option<protection::Change>,
+    /// What it means for the protection's details.
+    pub read_back: ReadBack,
     /// Whether an interview's start came later than was useful.
     pub late: bool,
 }

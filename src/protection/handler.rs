@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use crate::delivery::{Handled, Handler, Handling, Outcome};
 use crate::domain::protection::Change;
-use crate::journal::{Answered, Claimed};
+use crate::journal::{Answered, Claimed, ReadBack};
 
 /// Handles events by protecting their candidates.
 #[derive(Debug, Default)]
-pub struct InProcess;
+pub struct InProcess {
+    /// Whether the candidate's details are then read back from Workday.
+    pub reads_back: bool,
+}
 
 impl Handler for InProcess {
     fn handle(&self, claimed: Claimed, _: Duration) -> Handling {
         let protection = Change::of(claimed.event.event_type);
-        Box::pin(std::future::ready(Handled { outcome: Outcome::Delivered, answered: Answered::default(), protection }))
+        let wanted = self.reads_back && protection == Some(Change::Activated);
+        let read_back = if wanted { ReadBack::Wanted } else { ReadBack::Nothing };
+        let (outcome, answered) = (Outcome::Delivered, Answered::default());
+        Box::pin(std::future::ready(Handled { outcome, answered, protection, read_back }))
     }
 }

@@ -14,16 +14,21 @@ use imper_bridge::journal::embedded::{Embedded, OpenError, Options};
 use imper_bridge::journal::postgres::Postgres;
 use imper_bridge::journal::{
     Ages, Answered, ApplicationFilter, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, Discarded, EventFilter,
-    Health, Incoming, Journal, PauseCause, ProtectionFilter, Quota, Receipt, Replay, Replayed, Settled, Settlement,
-    Ticket, Turn, Unavailable, Verdict, Which,
+    Health, Incoming, Journal, LaneKind, PauseCause, ProtectionFilter, Quota, ReadBack, Receipt, Replay, Replayed,
+    Settled, Settlement, Ticket, Turn, Unavailable, Verdict, Which,
 };
 use jiff::Timestamp;
 
 use crate::cluster::{self, Database};
+use crate::details_contract::{
+    a_wrong_set_up_stops_reading_but_no_delivery, an_erasure_takes_the_details_with_it,
+    another_interview_reads_anew_and_shows_what_was_known, details_are_forgotten_in_time,
+    details_wait_in_a_lane_of_their_own, what_was_being_read_is_read_again, workday_that_asks_for_quiet_gets_it,
+};
 
-const SECOND: Duration = Duration::from_secs(1);
-const LEASE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 const AGES: Ages = Ages { useful_within: Duration::from_secs(300), open_interview: Duration::from_secs(30 * 86_400) };
 
 /// Opens one store again and again, with time under control.
@@ -131,11 +136,11 @@ impl Driver for PostgresDriver {
     }
 }
 
-fn org(name: &str) -> OrgId {
+pub(crate) fn org(name: &str) -> OrgId {
     name.parse().unwrap()
 }
 
-fn message(application: &str, stage: &str) -> Incoming {
+pub(crate) fn message(application: &str, stage: &str) -> Incoming {
     let change = StateChange {
         application: ApplicationId::new(application).unwrap(),
         candidate: CandidateId::new("W12345").unwrap(),
@@ -167,16 +172,16 @@ fn placed(change: StateChange) -> Incoming {
     }
 }
 
-fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
+pub(crate) fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
     journal.accept(incoming).unwrap().wait().unwrap()
 }
 
-fn quota() -> Quota {
+pub(crate) fn quota() -> Quota {
     let known = [org("acme"), org("other")].into();
-    Quota { total: 100, each: 100, held: Default::default(), known: Arc::new(known) }
+    Quota { kind: LaneKind::Delivery, total: 100, each: 100, held: Default::default(), known: Arc::new(known) }
 }
 
-fn claim(journal: &dyn Journal) -> Vec<Claimed> {
+pub(crate) fn claim(journal: &dyn Journal) -> Vec<Claimed> {
     claims(journal).claimed
 }
 
@@ -188,10 +193,10 @@ fn settle(journal: &dyn Journal, claimed: &Claimed, verdict: Verdict) -> Settled
     journal.settle(settlement(claimed, verdict)).wait().unwrap()
 }
 
-fn settlement(claimed: &Claimed, verdict: Verdict) -> Settlement {
+pub(crate) fn settlement(claimed: &Claimed, verdict: Verdict) -> Settlement {
     let error = (verdict != Verdict::Delivered).then(|| "the relay answered 503".to_owned());
     let answered = Answered { status: Some(200), latency: SECOND, error, body: Some("{}".into()) };
-    Settlement { fence: claimed.fence, verdict, answered, protection: None, late: false }
+    Settlement { fence: claimed.fence, verdict, answered, protection: None, read_back: ReadBack::Nothing, late: false }
 }
 
 fn all(journal: &dyn Journal, filter: EventFilter) -> Vec<imper_bridge::journal::EventRecord> {
@@ -963,6 +968,13 @@ mod embedded {
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
         what_waits_may_be_deleted_and_erased_undelivered,
         what_concerns_no_event_holds_up_no_query,
+        details_wait_in_a_lane_of_their_own,
+        what_was_being_read_is_read_again,
+        a_wrong_set_up_stops_reading_but_no_delivery,
+        workday_that_asks_for_quiet_gets_it,
+        details_are_forgotten_in_time,
+        another_interview_reads_anew_and_shows_what_was_known,
+        an_erasure_takes_the_details_with_it,
     );
 }
 
@@ -1000,6 +1012,13 @@ mod postgres {
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
         what_waits_may_be_deleted_and_erased_undelivered,
+        details_wait_in_a_lane_of_their_own,
+        what_was_being_read_is_read_again,
+        a_wrong_set_up_stops_reading_but_no_delivery,
+        workday_that_asks_for_quiet_gets_it,
+        details_are_forgotten_in_time,
+        another_interview_reads_anew_and_shows_what_was_known,
+        an_erasure_takes_the_details_with_it,
     );
 }
 

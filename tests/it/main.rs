@@ -14,6 +14,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod delivery;
+mod details_contract;
 mod endpoint;
 mod faults_disk;
 mod faults_erasure;

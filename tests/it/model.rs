@@ -19,7 +19,7 @@ use imper_bridge::domain::{
 use imper_bridge::journal::embedded::{Embedded, Options};
 use imper_bridge::journal::{
     Ages, Answered, Claimed, Deliver, DeliveryState, Discarded, EventFilter, EventRecord, Incoming, Intake, Quota,
-    Receipt, Records, Replay, Replayed, Settled, Settlement, Turn, Upkeep, Verdict, Which, Work,
+    ReadBack, Receipt, Records, Replay, Replayed, Settled, Settlement, Turn, Upkeep, Verdict, Which, Work,
 };
 use jiff::Timestamp;
 
@@ -256,7 +256,14 @@ impl History {
         let claimed = &self.claims[claim];
         let error = (verdict != Verdict::Delivered).then(|| "the relay answered 503".to_owned());
         let answered = Answered { error, ..Answered::default() };
-        let settlement = Settlement { fence: claimed.fence, verdict, answered, protection: None, late: false };
+        let settlement = Settlement {
+            fence: claimed.fence,
+            verdict,
+            answered,
+            protection: None,
+            read_back: ReadBack::Nothing,
+            late: false,
+        };
         let settled = self.journal().settle(settlement).wait().unwrap();
         let number = self.number(claimed.event.event_id);
         let lane = self.events[number].message.lane();
@@ -452,7 +459,7 @@ impl History {
 
 fn quota() -> Quota {
     let known = ORGANISATIONS.iter().map(|name| name.parse().unwrap()).collect();
-    Quota { total: 100, each: 100, held: Default::default(), known: Arc::new(known) }
+    Quota { kind: Default::default(), total: 100, each: 100, held: Default::default(), known: Arc::new(known) }
 }
 
 fn incoming(message: &Message) -> Incoming {

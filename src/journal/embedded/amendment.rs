@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::amend::{self, Figures, Reopened};
+use super::details;
 use super::fact::{Fact, RemovedFact};
 use super::gate::Change;
 use super::lanes::{Entry, Strikes};
@@ -16,12 +17,33 @@ use crate::journal::batch::Key;
 
 /// A change of the record.
 pub(super) enum Amendment {
-    Replay { events: Vec<Reopened>, actor: Box<str> },
-    Discard { event: u64, org: OrgId, application: Key, was_dead: bool, actor: Box<str> },
-    Gate { org: OrgId, change: Change, actor: Box<str> },
-    SetUpRead { actor: Box<str> },
-    Erasure { org: OrgId, candidate: CandidateId, actor: Box<str> },
+    Replay {
+        events: Vec<Reopened>,
+        actor: Box<str>,
+    },
+    Discard {
+        event: u64,
+        org: OrgId,
+        application: Key,
+        was_dead: bool,
+        actor: Box<str>,
+    },
+    Gate {
+        org: OrgId,
+        change: Change,
+        actor: Box<str>,
+    },
+    SetUpRead {
+        actor: Box<str>,
+    },
+    Erasure {
+        org: OrgId,
+        candidate: CandidateId,
+        actor: Box<str>,
+    },
     Remove(Removal),
+    /// What was read back for these events goes.
+    ForgetDetails(Vec<u64>),
 }
 
 /// What is to be removed.
@@ -81,6 +103,9 @@ impl Turn<'_> {
                 Ok(Amended { sequence, events: 1 })
             }
             Amendment::Gate { org, change, actor } => {
+                if change == Change::Resumed {
+                    self.let_go_details(Some(&org))?;
+                }
                 self.gate(org, change, Some(&*actor))?;
                 Ok(Amended { sequence: self.last, events: 0 })
             }
@@ -89,6 +114,7 @@ impl Turn<'_> {
                 for org in probing {
                     self.gate(org, Change::SetUpMended, Some(&*actor))?;
                 }
+                self.let_go_details(None)?;
                 Ok(Amended { sequence: self.last, events: 0 })
             }
             Amendment::Erasure { org, candidate, actor } => {
@@ -97,6 +123,10 @@ impl Turn<'_> {
                 Ok(Amended { sequence, events: 0 })
             }
             Amendment::Remove(removal) => self.remove(removal, at),
+            Amendment::ForgetDetails(events) => {
+                let events = details::forget(self.journal, &events)?;
+                Ok(Amended { sequence: self.last, events })
+            }
         }
     }
 
@@ -157,6 +187,7 @@ impl Turn<'_> {
             return Ok(false);
         }
         amend::remove(self.journal, fact.event, &records)?;
+        details::forget(self.journal, &[fact.event])?;
         amend::count_removed(self.journal, &fact.org, &figures)?;
         if fact.waits {
             amend::remove_later(self.journal, fact.event, as_of)?;

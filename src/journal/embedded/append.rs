@@ -19,7 +19,8 @@ use crate::domain::{
 use crate::journal::batch::{EventRef, Keyed, NewEvent};
 use crate::journal::{Answered, AttemptOutcome, LaneKind, Settlement, Verdict};
 
-const MIGRATIONS: &[&str] = &[include_str!("journal/0001.sql"), include_str!("journal/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("journal/0001.sql"), include_str!("journal/0002.sql"), include_str!("journal/0003.sql")];
 
 /// What is fixed for the life of a journal.
 #[derive(Clone, Copy)]

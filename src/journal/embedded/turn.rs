@@ -17,7 +17,7 @@ use super::writer::{Command, LOOK};
 use crate::domain::{EventType, OrgId, Outcome, Source};
 use crate::journal::batch::{Batch, Decided, EventRef, Keyed};
 use crate::journal::{
-    Claimed, Claims, Fence, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Verdict,
+    Claimed, Claims, Fence, LaneKind, Promise, Quota, ReadBack, Receipt, Settled, Settlement, Unavailable, Verdict,
 };
 
 /// What a batch will mean once it is committed.
@@ -36,6 +36,8 @@ pub(super) struct Effects {
     pub(super) taken_of: Vec<(OrgId, Source, Outcome, u64)>,
     /// Lanes that this batch claims or settles already.
     pub(super) taken: HashSet<LaneKey>,
+    /// Whether there may be work that was not there before, for another reason than the above.
+    pub(super) stirred: bool,
 }
 
 impl Effects {
@@ -189,6 +191,9 @@ impl Turn<'_> {
             claims.next_due = Some(LOOK);
             return Ok(claims);
         }
+        if quota.kind == LaneKind::Details {
+            return self.claim_details(quota, lease);
+        }
         for pick in self.lanes.pick(quota, self.now, &self.effects.taken) {
             let stored = append::read(self.journal, pick.entry.sequence, self.identity.tag)?;
             let Some(stored) = stored else { continue };
@@ -201,7 +206,7 @@ impl Turn<'_> {
             let suffix = if number == 0 { String::new() } else { format!(".{number}") };
             claims.claimed.push(Claimed {
                 idempotency_key: format!("{}{suffix}", stored.event.event_id),
-                fence: Fence { event, attempt },
+                fence: Fence { kind: LaneKind::Delivery, event, attempt },
                 attempt: pick.entry.attempts + 1,
                 since_first: self.since_first(&pick, at),
                 replayed: pick.entry.replay.is_some(),
@@ -225,6 +230,9 @@ impl Turn<'_> {
     }
 
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
+        if settlement.fence.kind == LaneKind::Details {
+            return self.settle_details(settlement);
+        }
         let at = self.batch.at();
         let Some((org, lane)) = self.lanes.held(settlement.fence).map(|(org, lane)| (org.clone(), lane)) else {
             return Ok(Settled::Stale);
@@ -242,6 +250,9 @@ impl Turn<'_> {
         let sequence = self.sequence();
         append::settlement(self.journal, sequence, at, settlement)?;
         self.turn_gate(&org, settlement)?;
+        if settlement.read_back == ReadBack::Wanted {
+            self.want_details(&org, lane.0, settlement.fence.event)?;
+        }
         self.effects.facts.push(Fact::of_settlement(sequence, at, settlement, org, lane.0, event_time));
         self.effects.settled.push((settlement.fence, settlement.verdict));
         // Its next event may be claimed only once this is committed.

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use super::amend::{self, Reopened};
 use super::amendment::{Amended, Amendment, Removal};
 use super::append::Identity;
+use super::details;
 use super::follow::Progress;
 use super::read;
 use super::removal::Remover;
@@ -22,7 +23,7 @@ use super::writer::Command;
 use crate::clock::Clock;
 use crate::domain::{CandidateId, EventId, OrgId};
 use crate::journal::{
-    Actor, DeliveryState, Discarded, Erasure, EventRecord, Replay, Replayed, Ticket, Unavailable, Which,
+    Actor, DeliveryState, Discarded, Erasure, EventRecord, Keep, Replay, Replayed, Ticket, Unavailable, Which,
 };
 
 /// How many events one step changes.
@@ -219,6 +220,24 @@ impl Keeper {
         }
         self.purge_strays(&remover, before)?;
         Ok(removed)
+    }
+
+    /// Forgets the details of protections that ended so long ago.
+    pub(super) fn forget_details(&self, keep: &Keep) -> Result<u64, Unavailable> {
+        self.progress.catch_up()?;
+        let (now, mut forgotten) = (self.clock.now(), 0);
+        for org in details::organisations(&self.connection).map_err(failing)? {
+            loop {
+                let events = details::over(&self.connection, &org, now - keep.of(&org), STEP).map_err(failing)?;
+                let found = events.len();
+                let gone = if found > 0 { self.amend(Amendment::ForgetDetails(events))?.events } else { 0 };
+                forgotten += gone;
+                if found < STEP || gone == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(forgotten)
     }
 
     fn purge_strays(&self, remover: &Remover<'_>, before: Timestamp) -> Result<(), Unavailable> {

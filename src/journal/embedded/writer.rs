@@ -254,7 +254,8 @@ impl Writer {
         self.failing &= last == self.last;
         self.last = last;
         self.progress.push(&mut effects.facts, last);
-        let woken = !effects.pushed.is_empty() || !effects.settled.is_empty() || !effects.gated.is_empty();
+        let woken =
+            !effects.pushed.is_empty() || !effects.settled.is_empty() || !effects.gated.is_empty() || effects.stirred;
         for (org, lane, entry) in effects.pushed {
             self.lanes.push(&org, lane, entry, now);
         }

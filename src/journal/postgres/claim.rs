@@ -196,7 +196,7 @@ fn claimed(waits: &Waiting, attempt: i64, passed: i64, now: i64) -> Claimed {
     let suffix = if waits.replays == 0 { String::new() } else { format!(".{}", waits.replays) };
     let counts = waits.strikes == 0 || passed > waits.strikes_upto;
     Claimed {
-        fence: Fence { event: waits.stored.sequence, attempt: attempt as u64 },
+        fence: Fence { kind: LaneKind::Delivery, event: waits.stored.sequence, attempt: attempt as u64 },
         attempt: waits.attempts.unsigned_abs() + 1,
         since_first: positive(waits.since_first),
         age: positive(now - event.received_at.as_millisecond()),

@@ -6,25 +6,26 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::claim;
 use super::figures::{self, Desk, Tally};
 use super::gate::milliseconds;
 use super::link::{Failure, Values};
 use super::row::{millisecond, number, optional, organisation, text};
 use super::upkeep::{Keeper, STEP};
+use super::{claim, details};
 use crate::domain::{CandidateId, OrgId};
-use crate::journal::Erasure;
+use crate::journal::{Erasure, Keep};
 
 /// For how long a process that was not seen may still come back to its figures.
 const GONE_AFTER: i64 = 86_400_000;
 
 /// Everything that is kept of an event beside its row.
-const TRACES: [&str; 5] = [
+const TRACES: [&str; 6] = [
     "DELETE FROM attempt WHERE event = ANY ($1)",
     "DELETE FROM duplicate WHERE event = ANY ($1)",
     "DELETE FROM message WHERE event = ANY ($1)",
     "DELETE FROM work WHERE event = ANY ($1)",
     "DELETE FROM protection WHERE event = ANY ($1)",
+    "DELETE FROM details WHERE event = ANY ($1)",
 ];
 
 impl Keeper {
@@ -75,6 +76,11 @@ impl Keeper {
         self.link.transact(async |client| erase(client, desk, number, org, candidate, undelivered).await).await
     }
 
+    /// Forgets the details of protections that ended long enough ago.
+    pub(super) async fn forget_details(&mut self, keep: &Keep) -> Result<u64, Failure> {
+        self.link.transact(async |client| details::forget(client, keep).await).await
+    }
+
     /// Removes what is older and not needed.
     pub(super) async fn purge(&mut self, older_than: Duration) -> Result<u64, Failure> {
         let (desk, mut after, mut removed) = (self.desk, (i64::MIN, i64::MIN), 0);
@@ -123,6 +129,7 @@ async fn erase(
     let events = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
     remove(client, desk, &events).await?;
     client.execute_typed("DELETE FROM protection WHERE application = ANY ($1)", values).await?;
+    client.execute_typed("DELETE FROM details WHERE application = ANY ($1)", values).await?;
     let done = "UPDATE erasure SET candidate_id = NULL, done_at = journal_now(), events = $2 WHERE number = $1";
     client.execute_typed(done, &[(&number, Type::INT8), (&(events.len() as i64), Type::INT8)]).await?;
     Ok(true)

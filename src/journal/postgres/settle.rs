@@ -11,7 +11,7 @@ use super::figures::{Desk, Tally};
 use super::gate::{self, Change, Gate};
 use super::link::Failure;
 use super::row::{organisation, text};
-use super::{claim, protect};
+use super::{claim, details, protect};
 use crate::domain::OrgId;
 use crate::journal::{LaneKind, Settled, Settlement, Verdict};
 
@@ -62,6 +62,7 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
         strikes(client, &held),
         retries(client, &held, now),
         protect::apply(client, &held),
+        details::want(client, &held, now),
     )?;
     // A statement of its own, so that it sees what was put into the lanes before they were locked.
     advance(client, &held, now).await?;

@@ -13,7 +13,7 @@ use super::link::{Failure, Link};
 use super::row::{organisation, text};
 use super::schema::Identity;
 use super::shared::Shared;
-use super::{claim, pulse, read, store};
+use super::{claim, details, pulse, read, store};
 use crate::domain::{EventId, OrgId};
 use crate::journal::{DeliveryState, Discarded, EventRecord, Replay, Replayed, Turn, Which};
 
@@ -210,8 +210,14 @@ async fn turned(client: &Client, turn: &Turn, actor: &str) -> Result<(), Failure
         Turn::SetUpRead => ("set_up_read", Change::SetUpMended, probing(client).await?),
     };
     let now = claim::now(client).await?;
+    if *turn == Turn::SetUpRead {
+        details::let_go(client, None).await?;
+    }
     for org in orgs {
         let mut gate = gate::lock(client, &org).await?;
+        if change == Change::Resumed {
+            details::let_go(client, Some(org.as_str())).await?;
+        }
         let over = gate.apply(&change, Some(actor), now);
         gate::store(client, &org, &gate, over).await?;
         note(client, what, actor, Some(&org), None).await?;

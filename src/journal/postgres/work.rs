@@ -11,8 +11,8 @@ use tokio_postgres::types::Type;
 use super::figures::Desk;
 use super::link::{Failure, Link};
 use super::shared::Shared;
-use super::{claim, pulse, settle};
-use crate::journal::{Claims, Fence, Promise, Quota, Settled, Settlement, Unavailable};
+use super::{claim, details, pulse, settle};
+use crate::journal::{Claims, Fence, LaneKind, Promise, Quota, Settled, Settlement, Unavailable};
 
 /// How many requests are looked at together.
 const BATCH: usize = 500;
@@ -40,18 +40,25 @@ struct Work<'s> {
     desk: Desk,
     /// Which attempts this process holds, and until when.
     held: HashMap<u64, Instant>,
+    /// Of which events this process reads details, and until when.
+    reading: HashMap<u64, Instant>,
     turn: usize,
 }
 
 /// Works until nobody can ask any more, and then gives back what it holds.
 pub(super) async fn run(link: Link, shared: &Shared, mut asked: mpsc::Receiver<Asked>) {
     let desk = Desk { process: shared.process, number: 1 };
-    let mut work = Work { link, shared, desk, held: HashMap::new(), turn: 0 };
+    let mut work = Work { link, shared, desk, held: HashMap::new(), reading: HashMap::new(), turn: 0 };
     let mut waiting = Vec::with_capacity(BATCH);
     while asked.recv_many(&mut waiting, BATCH).await > 0 {
         let (mut settlements, mut promises, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut read, mut readers) = (Vec::new(), Vec::new());
         for asked in waiting.drain(..) {
             match asked {
+                Asked::Settle(settlement, promise) if settlement.fence.kind == LaneKind::Details => {
+                    read.push(*settlement);
+                    readers.push(promise);
+                }
                 Asked::Settle(settlement, promise) => {
                     settlements.push(*settlement);
                     promises.push(promise);
@@ -62,8 +69,15 @@ pub(super) async fn run(link: Link, shared: &Shared, mut asked: mpsc::Receiver<A
         if !settlements.is_empty() {
             work.settle(&settlements, promises).await;
         }
+        if !read.is_empty() {
+            work.settle_details(&read, readers).await;
+        }
         for (quota, lease, promise) in claims {
-            promise.keep(work.claim(&quota, lease).await.map_err(|failure| shared.failed(failure)));
+            let claimed = match quota.kind {
+                LaneKind::Details => work.claim_details(&quota, lease).await,
+                LaneKind::Delivery => work.claim(&quota, lease).await,
+            };
+            promise.keep(claimed.map_err(|failure| shared.failed(failure)));
         }
     }
     work.give_back().await;
@@ -77,6 +91,32 @@ impl Work<'_> {
         self.held.retain(|_, until| *until > begun);
         self.held.extend(claims.claimed.iter().map(|claimed| (claimed.fence.attempt, begun + lease)));
         Ok(claims)
+    }
+
+    async fn claim_details(&mut self, quota: &Quota, lease: Duration) -> Result<Claims, Failure> {
+        let (shared, begun) = (self.shared, Instant::now());
+        let claims = self.link.transact(async |client| details::claim(client, shared, quota, lease).await).await?;
+        self.reading.retain(|_, until| *until > begun);
+        self.reading.extend(claims.claimed.iter().map(|claimed| (claimed.fence.event, begun + lease)));
+        Ok(claims)
+    }
+
+    async fn settle_details(&mut self, settlements: &[Settlement], promises: Vec<Promise<Settled>>) {
+        match self.link.transact(async |client| details::settle(client, settlements).await).await {
+            Ok(answers) => {
+                // A stale one may be of an event that is being read again.
+                for (settlement, settled) in settlements.iter().zip(&answers) {
+                    if *settled == Settled::Applied {
+                        self.reading.remove(&settlement.fence.event);
+                    }
+                }
+                promises.into_iter().zip(answers).for_each(|(promise, settled)| promise.keep(Ok(settled)));
+            }
+            Err(failure) => {
+                let failure = self.shared.failed(failure);
+                promises.into_iter().for_each(|promise| promise.keep(Err(failure.clone())));
+            }
+        }
     }
 
     async fn settle(&mut self, settlements: &[Settlement], promises: Vec<Promise<Settled>>) {
@@ -105,9 +145,10 @@ impl Work<'_> {
     /// What is held when the bridge ends is due at once, for whoever is there; a late settlement
     /// of it is stale.
     async fn give_back(&mut self) {
-        if self.held.is_empty() {
+        if self.held.is_empty() && self.reading.is_empty() {
             return;
         }
+        let reading: Vec<_> = self.reading.keys().map(|event| *event as i64).collect();
         let attempts: Vec<_> = self.held.keys().map(|attempt| *attempt as i64).collect();
         let given = self.link.transact(async |client: &Client| {
             // Looked up first, so that lanes are locked in their order.
@@ -117,7 +158,7 @@ impl Work<'_> {
                            WHERE a.sequence = ANY ($1) ORDER BY l.application FOR UPDATE OF l) own
                        WHERE lane.application = own.application AND lane.kind = own.kind";
             client.execute_typed(sql, &[(&attempts, Type::INT8_ARRAY)]).await?;
-            Ok(())
+            details::give_back(client, &reading).await
         });
         if let Err(failure) = given.await {
             tracing::warn!(%failure, "what was under way is sent again only after its lease");

@@ -24,7 +24,7 @@ fn entry(sequence: u64) -> Entry {
 
 fn quota(total: usize, each: usize) -> Quota {
     let known = Arc::new([org("a"), org("b")].into());
-    Quota { total, each, held: HashMap::new(), known }
+    Quota { kind: LaneKind::Delivery, total, each, held: HashMap::new(), known }
 }
 
 fn picked(lanes: &mut Lanes, quota: &Quota, now: Duration) -> Vec<u64> {
@@ -36,7 +36,7 @@ fn picked(lanes: &mut Lanes, quota: &Quota, now: Duration) -> Vec<u64> {
 }
 
 fn fence(event: u64) -> Fence {
-    Fence { event, attempt: event + 1000 }
+    Fence { kind: LaneKind::Delivery, event, attempt: event + 1000 }
 }
 
 #[test]
@@ -66,7 +66,10 @@ fn a_claim_whose_lease_ran_out_is_given_away_and_its_settlement_is_stale() {
     assert_eq!(again[0].entry.attempts, 1);
     lanes.claimed(&again[0], 5000, Timestamp::UNIX_EPOCH, 20 * SECOND);
     assert_eq!(lanes.settled(fence(1), Verdict::Delivered, 11 * SECOND), Settled::Stale);
-    assert_eq!(lanes.settled(Fence { event: 1, attempt: 5000 }, Verdict::Delivered, 11 * SECOND), Settled::Applied);
+    assert_eq!(
+        lanes.settled(Fence { kind: LaneKind::Delivery, event: 1, attempt: 5000 }, Verdict::Delivered, 11 * SECOND),
+        Settled::Applied
+    );
 }
 
 #[test]

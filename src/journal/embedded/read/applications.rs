@@ -10,6 +10,7 @@ use crate::domain::protection::Span;
 use crate::domain::{ApplicationId, EventType, OrgId};
 use crate::journal::batch::Key;
 use crate::journal::embedded::append::{self, EVENT_COLUMNS, Identity, Stored};
+use crate::journal::embedded::details;
 use crate::journal::embedded::fact;
 use crate::journal::embedded::keys::halves;
 use crate::journal::embedded::sweep::microsecond;
@@ -90,8 +91,10 @@ pub(in crate::journal::embedded) fn protections(
         conditions.push(format!("p.orgid IN ({})", places.join(", ")));
     }
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at FROM idx.protection p
-         JOIN event ON event.sequence = p.event WHERE {} ORDER BY p.event LIMIT {}",
+        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at, {} FROM idx.protection p
+         JOIN event ON event.sequence = p.event
+         LEFT JOIN main.details d ON d.k1 = p.k1 AND d.k2 = p.k2 WHERE {} ORDER BY p.event LIMIT {}",
+        details::COLUMNS,
         conditions.join(" AND "),
         limit + 1,
     );
@@ -108,7 +111,7 @@ pub(in crate::journal::embedded) fn protections(
             application: event.job_application_id,
             requisition: event.job_requisition_id,
             span,
-            read_back: None,
+            read_back: details::record(row, OWN_COLUMNS + 2)?,
         };
         Ok((stored.sequence, record))
     })?;

@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Row};
 use super::{JOINED_COLUMNS, JOINS, record};
 use crate::domain::protection::Span;
 use crate::domain::{ApplicationId, OrgId};
+use crate::journal::postgres::details;
 use crate::journal::postgres::link::Failure;
 use crate::journal::postgres::row::{EVENT_COLUMNS, EVENT_WIDTH, microsecond, number, optional, stored, uuid};
 use crate::journal::postgres::schema::Identity;
@@ -83,8 +84,10 @@ pub(in crate::journal::postgres) async fn protections(
         narrowed += " AND p.orgid = ANY ($2)";
     }
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at FROM protection p JOIN event ON event.sequence = p.event
+        "SELECT {EVENT_COLUMNS}, p.started_at, p.ended_at, {} FROM protection p JOIN event ON event.sequence = p.event
+         LEFT JOIN details d ON d.application = p.application
          WHERE p.event > $1{narrowed} ORDER BY p.event LIMIT {}",
+        details::COLUMNS,
         limit.saturating_add(1)
     );
     let mut rows = client.query_typed(&sql, &values).await?;
@@ -104,7 +107,7 @@ fn protection(row: &Row, identity: &Identity) -> Result<ProtectionRecord, Failur
         application: event.job_application_id,
         requisition: event.job_requisition_id,
         span: Span { started_at: at(EVENT_WIDTH)?, ended_at: at(EVENT_WIDTH + 1)? },
-        read_back: None,
+        read_back: details::record(row, EVENT_WIDTH + 2)?,
     })
 }
 
