@@ -29,7 +29,7 @@ pub use filter::{
 };
 pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
-pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, Which};
+pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, WaitingErasure, Which};
 pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};
 
 /// A state change on its way into the journal, with what its organisation makes of it.
