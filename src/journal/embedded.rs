@@ -127,6 +127,7 @@ impl Embedded {
             folder: folder.to_owned(),
             last,
             last_received,
+            synchronous: schema::Synchronous::Full,
             free_mb: None,
             failing: false,
         };
