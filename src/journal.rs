@@ -25,7 +25,8 @@ use crate::domain::{ApplicationId, EventId, EventType, OrgId, Outcome, Position,
 
 pub use filter::{
     Ages, ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
-    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
+    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse,
+    ReadBackRecord, ReadBackState, StageSeen,
 };
 pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
