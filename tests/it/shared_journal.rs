@@ -127,6 +127,23 @@ fn refused_messages_are_kept_in_the_database() {
 }
 
 #[test]
+fn what_one_bridge_entered_another_does_not_strike_out() {
+    let database = cluster::shared().database(None);
+    let (one, other) = (Postgres::open(options(&database)).unwrap(), Postgres::open(options(&database)).unwrap());
+    let (org, nonces, others): (OrgId, _, _) = ("acme".parse().unwrap(), one.nonces(), other.nonces());
+    let asked: Vec<_> = (0..100).map(|number| nonces.enter(org.clone(), [number; 20])).collect();
+    assert!(asked.into_iter().all(|entered| entered.wait() == Ok(true)));
+    assert_eq!(others.enter(org.clone(), [7; 20]).wait(), Ok(false));
+    assert_eq!(others.enter("other".parse().unwrap(), [7; 20]).wait(), Ok(true), "each organisation has its own");
+    others.strike(org.clone(), [7; 20]);
+    assert_eq!(others.enter(org.clone(), [7; 20]).wait(), Ok(false), "it was not this bridge that entered it");
+    nonces.strike(org.clone(), [7; 20]);
+    assert_eq!(nonces.enter(org.clone(), [7; 20]).wait(), Ok(true), "what is asked for is done in its order");
+    one.close();
+    assert!(nonces.enter(org, [8; 20]).wait().is_err(), "a journal that is closed takes nothing");
+}
+
+#[test]
 fn many_bridges_may_make_the_tables_at_once() {
     let database = cluster::shared().database(None);
     let opening: Vec<_> = (0..8)
