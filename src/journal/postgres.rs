@@ -11,7 +11,8 @@
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
 //! - `link` is a connection, `schema` makes the tables, `row` knows how values stand in them.
 //! - `figures` counts, in rows of which each process has its own.
-//! - `refused` keeps what was refused, and has nothing to do with the rest.
+//! - `refused` keeps what was refused, `nonces` which tokens were used; they have nothing to do with
+//!   the rest.
 //!
 //! Only the database's clock counts. Locks are taken in one order: gates for probes, applications,
 //! lanes, gates for results, figures; of each kind in the order of their keys.
@@ -22,6 +23,7 @@ mod figures;
 mod gate;
 mod knowledge;
 mod link;
+mod nonces;
 mod open;
 mod protect;
 mod pulse;
@@ -57,6 +59,7 @@ use super::{
 };
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
+pub use nonces::NonceTable;
 pub use open::{OpenError, Options, reach};
 pub use refused::RefusedTable;
 
@@ -72,6 +75,7 @@ pub struct Postgres {
     shared: Arc<Shared>,
     closing: watch::Sender<bool>,
     refused: Mutex<Option<RefusedTable>>,
+    nonces: NonceTable,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -88,6 +92,11 @@ impl Postgres {
     /// when it was asked for before.
     pub fn refused(&self) -> Option<RefusedTable> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Which tokens were used, as all bridges on the database know it.
+    pub fn nonces(&self) -> NonceTable {
+        self.nonces.clone()
     }
 
     /// Posts a request; once closed it is dropped, and its ticket says that the journal stopped.

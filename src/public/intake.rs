@@ -1,5 +1,7 @@
 //! The JSON intake: `POST /webhooks/{orgid}/workday` and `/webhooks/{orgid}`, the relay's own contract.
 
+use std::time::Instant;
+
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -104,7 +106,7 @@ async fn take(
     let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, incoming(organisation, change, request)).await?)
+    Ok(message::store(public, incoming(organisation, change, request), Instant::now()).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {

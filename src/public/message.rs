@@ -66,17 +66,18 @@ impl Envelope {
         soap::read(body, &head, &organisation.profile, limits)
     }
 
-    /// Stores what an authenticated sender's message says.
+    /// Stores what an authenticated sender's message says, which had arrived at `since`.
     pub(super) async fn store(
         &self,
         request: Authenticated<Request>,
         organisation: &Organisation,
         public: &Public,
+        since: Instant,
     ) -> Result<Taken, Rejected> {
         let request = request.into_inner();
         let (version, addressing) = (request.version, request.addressing.clone());
         let stored = match self.incoming(request, organisation) {
-            Ok(incoming) => store(public, incoming).await,
+            Ok(incoming) => store(public, incoming, since).await,
             Err(refusal) => Err(refusal),
         };
         match stored {
@@ -116,18 +117,18 @@ impl Envelope {
     }
 }
 
-/// Waits for the journal's receipt, but not longer than a recruiter may wait.
-pub(super) async fn store(public: &Public, incoming: Incoming) -> Result<Receipt, Refusal> {
+/// Waits for the journal's receipt, but not longer than a recruiter may wait who has waited since the
+/// message arrived.
+pub(super) async fn store(public: &Public, incoming: Incoming, since: Instant) -> Result<Receipt, Refusal> {
     let unavailable = |reason: Unavailable| {
         let message = format!("The event is not acknowledged: {reason}. Send it again.");
         Refusal::unavailable(message, reason.retry_after())
     };
-    let begun = Instant::now();
     let ticket = public.journal.accept(incoming).map_err(unavailable)?;
-    match actix_web::rt::time::timeout(public.limits.answer, ticket).await {
+    match actix_web::rt::time::timeout(public.limits.answer.saturating_sub(since.elapsed()), ticket).await {
         Ok(result) => result.map_err(unavailable),
         Err(_) => {
-            let seconds = begun.elapsed().as_secs();
+            let seconds = since.elapsed().as_secs();
             let message = format!(
                 "The event is not on disk after {seconds} s. It may still be stored; send it again: a repeat is then a duplicate."
             );

@@ -1,5 +1,7 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
+use std::time::Instant;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -61,13 +63,14 @@ async fn take(
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
     let body = receive(public, request, payload, &envelope, hint).await;
+    let arrived = Instant::now();
     let (body, message) = match body {
         Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
         Err(rejected) => (Bytes::new(), Err(rejected)),
     };
-    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
     let taken = match within_rate(public, organisation, message) {
-        Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
+        Ok(message) => envelope.store(caller.map(|()| message), organisation, public, arrived).await,
         Err(rejected) => Err(rejected),
     };
     if let Err(rejected) = &taken {
@@ -120,7 +123,7 @@ fn check_head(
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
 ///
 /// What is wrong with it is told only to who may know, but for what kept the token from being read.
-fn admit(
+async fn admit(
     public: &Public,
     tries: &Tries<'_>,
     organisation: &Organisation,
@@ -139,7 +142,7 @@ fn admit(
     let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
     tries.check().map_err(rejected)?;
     let nonces = (&organisation.id, &public.nonces);
-    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
+    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ()).await;
     tries.note(&caller);
     let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
     Ok(caller.map(|()| message))
