@@ -16,6 +16,7 @@
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
+//! | requests without end, sent ahead of their answers | no more than 32 KiB of them are read before their turn |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
 //! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
 

@@ -1,7 +1,7 @@
 //! The application, telling its connection's deadline when a head is complete and when an answer
 //! is over. It stands around the whole of it, so that no route and no middleware can be forgotten.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -94,6 +94,14 @@ where
                 answer.head_mut().set_connection_type(ConnectionType::Close);
             }
             let last = !answer.keep_alive();
+            if let Some(deadline) = &deadline {
+                // An empty body is not asked for anything, so that this is its end.
+                poll_fn(|context| {
+                    deadline.look_again(context.waker());
+                    Poll::Ready(())
+                })
+                .await;
+            }
             Ok(answer.map_body(|_, body| Finishing { body, deadline, last }))
         })
     }
@@ -128,6 +136,9 @@ impl MessageBody for Finishing {
             // actix still reads a chunked body that nobody wants. It is made to look at the deadline
             // again, which is a short one by then.
             context.waker().wake_by_ref();
+        }
+        if let Some(deadline) = &this.deadline {
+            deadline.look_again(context.waker());
         }
         Pin::new(&mut this.body).poll_next(context)
     }
