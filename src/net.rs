@@ -24,6 +24,7 @@ mod body;
 mod budget;
 mod deadline;
 mod descriptors;
+mod expect;
 mod forwarded;
 mod head;
 mod inflate;
@@ -41,7 +42,7 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request, Response};
 use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service};
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
@@ -135,6 +136,7 @@ where
                     data.insert(Arc::clone(certificate));
                 }
             })
+            .expect(apply_fn_factory(TimedFactory::new(app().into_factory()), expect::answer_or_ask))
             .h1(TimedFactory::new(app().into_factory()));
         let handshakes = handshakes.clone();
         let accept = move |stream: TcpStream| {

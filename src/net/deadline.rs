@@ -77,6 +77,11 @@ impl Deadline {
         }
     }
 
+    /// Whether a body is waited for.
+    pub(super) fn is_body_awaited(&self) -> bool {
+        self.awaits_body.get()
+    }
+
     /// Has the connection looked at once more when an answer ends. Where requests come one after the
     /// other without waiting, actix may have read some that it has not begun, and what was not read on
     /// their account nobody else asks for.

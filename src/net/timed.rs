@@ -16,8 +16,12 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Bytes;
 
 use super::Deadline;
+use super::expect::Begun;
 
-type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+pub(super) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// An answer in the making.
+pub(super) type Answering = LocalFuture<Result<Response<Finishing>, HttpResponse>>;
 
 /// A factory of applications with a sense of time. `B` is the body of their answers.
 pub(super) struct TimedFactory<S, B> {
@@ -69,13 +73,16 @@ where
 {
     type Response = Response<Finishing>;
     type Error = HttpResponse;
-    type Future = LocalFuture<Result<Self::Response, Self::Error>>;
+    type Future = Answering;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.app.poll_ready(context).map_err(|error| error.into().error_response())
     }
 
     fn call(&self, request: Request) -> Self::Future {
+        if let Some(Begun(answering)) = request.extensions_mut().remove() {
+            return answering;
+        }
         let deadline = request.conn_data::<Rc<Deadline>>().cloned();
         let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         if let Some(deadline) = &deadline {
