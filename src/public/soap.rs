@@ -23,6 +23,7 @@ pub(super) async fn post(
 ) -> HttpResponse {
     let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
     let Some(organisation) = public.organisations.get(&org) else {
+        public.metrics.not_taken(Source::Soap, Code::NotFound);
         let refusal = Refusal::new(Code::NotFound, format!("There is no organisation '{org}' here; check the URL."));
         return respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &unknown_namespace()), &refusal);
     };
@@ -33,7 +34,10 @@ pub(super) async fn post(
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&organisation, &rejected),
+        Err(rejected) => {
+            public.metrics.not_taken(Source::Soap, rejected.refusal.code);
+            refuse(&organisation, &rejected)
+        }
     }
 }
 
@@ -42,6 +46,7 @@ pub(super) async fn other_method(public: Data<Public>, org: Path<String>, reques
     let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
+    public.metrics.not_taken(Source::Soap, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
     let mut answer = respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &namespace), &refusal);
