@@ -25,6 +25,7 @@ pub(super) async fn post(
 ) -> HttpResponse {
     let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
+        public.metrics.not_taken(Source::Soap, Code::NotFound);
         let message = format!("There is no organisation '{org}' here; check the URL.");
         return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
@@ -35,7 +36,10 @@ pub(super) async fn post(
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&organisation, &rejected),
+        Err(rejected) => {
+            public.metrics.not_taken(Source::Soap, rejected.refusal.code);
+            refuse(&organisation, &rejected)
+        }
     }
 }
 
@@ -48,6 +52,7 @@ pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse 
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
+    public.metrics.not_taken(Source::Soap, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
     let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);

@@ -28,6 +28,7 @@ mod journal_contract;
 mod kill;
 mod limits;
 mod line;
+mod metrics;
 mod model;
 mod openapi;
 mod operate;
