@@ -57,7 +57,7 @@ use self::upkeep::Keeper;
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
     EventRecord, Health, Incoming, Intake, OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse, Quota,
-    Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
+    Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, WaitingErasure, Work,
 };
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
@@ -240,12 +240,16 @@ impl Upkeep for Postgres {
         self.keep(async move |keeper: &mut Keeper| keeper.turn(&turn, &actor).await)
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure> {
-        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, undelivered, &actor).await)
+    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<u64> {
+        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, &actor).await)
     }
 
-    fn finish_erasures(&self) -> Ticket<u64> {
-        self.keep(async move |keeper: &mut Keeper| keeper.finish_erasures().await)
+    fn waiting_erasures(&self) -> Ticket<Vec<WaitingErasure>> {
+        self.keep(async move |keeper: &mut Keeper| keeper.waiting_erasures().await)
+    }
+
+    fn finish_erasure(&self, number: u64, undelivered: bool) -> Ticket<Option<Erasure>> {
+        self.keep(async move |keeper: &mut Keeper| keeper.finish_erasure(number, undelivered).await)
     }
 
     fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>> {

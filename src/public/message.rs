@@ -6,12 +6,12 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 
-use super::Public;
+use super::{Public, parameters};
 use crate::auth::Authenticated;
 use crate::domain::Source;
 use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::organisation::Organisation;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::soap::{self, Addressing, Head, Rejected, Request, Version};
 use crate::xml;
 
@@ -56,7 +56,7 @@ impl Envelope {
 
     /// Reads the message's bytes.
     pub(super) fn read(&self, body: &[u8], organisation: &Organisation, public: &Public) -> Result<Request, Rejected> {
-        let event = self.parameter("event");
+        let event = parameters::event(&self.query);
         let head = Head {
             content_type: self.content_type.as_deref(),
             soap_action: self.soap_action.as_deref(),
@@ -89,7 +89,7 @@ impl Envelope {
     /// What the journal takes of it.
     fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
         organisation.check_tenant(self.tenant.as_deref().map(str::as_bytes))?;
-        let dry_run = dry_run(self.parameter("dry_run").as_deref())?;
+        let dry_run = parameters::dry_run(&self.query)?;
         let (position, reason) = organisation.policy.position(&request.change);
         Ok(Incoming {
             org: organisation.id.clone(),
@@ -108,12 +108,7 @@ impl Envelope {
 
     /// Whether the sender only asks what would be decided.
     pub(super) fn is_dry_run(&self) -> bool {
-        dry_run(self.parameter("dry_run").as_deref()).unwrap_or(false)
-    }
-
-    fn parameter(&self, name: &str) -> Option<String> {
-        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs.find(|(each, _)| each == name).map(|(_, value)| value.into_owned())
+        parameters::dry_run(&self.query).unwrap_or(false)
     }
 }
 
@@ -133,17 +128,6 @@ pub(super) async fn store(public: &Public, incoming: Incoming, since: Instant) -
                 "The event is not on disk after {seconds} s. It may still be stored; send it again: a repeat is then a duplicate."
             );
             Err(Refusal::unavailable(message, Unavailable::Busy.retry_after()))
-        }
-    }
-}
-
-fn dry_run(value: Option<&str>) -> Result<bool, Refusal> {
-    match value {
-        None | Some("0" | "false") => Ok(false),
-        Some("1" | "true") => Ok(true),
-        Some(other) => {
-            let message = format!("The URL's dry_run is '{other}'; expected 1, true, 0 or false.");
-            Err(Refusal::new(Code::InvalidValue, message))
         }
     }
 }

@@ -23,10 +23,10 @@ pub(super) async fn post(
     request: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
+    let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
-        let refusal = Refusal::new(Code::NotFound, format!("There is no organisation '{org}' here; check the URL."));
-        return respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &unknown_namespace()), &refusal);
+        let message = format!("There is no organisation '{org}' here; check the URL.");
+        return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
     match take(&public, &organisation, &request, payload, hint).await {
         Ok((version, addressing, receipt)) => {
@@ -39,14 +39,18 @@ pub(super) async fn post(
     }
 }
 
+/// Answers what was posted where nobody takes it.
+pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse {
+    respond(soap::fault(hint(request), None, refusal, FaultStatus::Standard, &unknown_namespace()), refusal)
+}
+
 /// Answers what is neither GET nor POST.
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
-    let mut answer = respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &namespace), &refusal);
+    let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(ALLOWED));
     answer
 }
@@ -222,8 +226,10 @@ fn response(answer: Answer) -> HttpResponse {
     HttpResponse::build(status).content_type(answer.content_type).body(answer.body)
 }
 
-fn header_text<'r>(request: &'r HttpRequest, name: &header::HeaderName) -> Option<&'r str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
+/// The form to answer in where the message itself was not read.
+fn hint(request: &HttpRequest) -> Version {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    soap::version_for(content_type)
 }
 
 /// In which namespace an organisation that does not exist is answered.
