@@ -12,6 +12,7 @@ pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod relocate;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
@@ -65,6 +66,8 @@ enum Command {
     Stats(stats::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
+    /// Carry a journal from a file into an empty PostgreSQL database, and compare both
+    Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
     Sandbox(sandbox::Options),
 }
@@ -82,6 +85,7 @@ impl Command {
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }
