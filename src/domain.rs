@@ -9,7 +9,9 @@ pub mod lifecycle;
 pub mod payload;
 pub mod protection;
 mod timestamp;
+pub mod trace;
 
 pub use change::{CandidateEvent, Occurred, Source, StateChange, Text};
 pub use ids::{ApplicationId, CandidateId, EventId, InvalidId, OrgId, RequisitionId};
 pub use lifecycle::{Decision, EventType, Outcome, Position, Reason, StagePolicy, Standing};
+pub use trace::TraceParent;
