@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod applications;
+mod erasure;
 mod front;
 mod health;
 mod json;
@@ -129,7 +130,12 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
 
 /// All that the document of the API describes.
 fn documented() -> Routes {
-    health::routes().and(api::routes()).and(applications::routes()).and(actions::routes()).and(refused::routes())
+    health::routes()
+        .and(api::routes())
+        .and(applications::routes())
+        .and(actions::routes())
+        .and(erasure::routes())
+        .and(refused::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

@@ -1,14 +1,16 @@
 //! The JSON intake: `POST /webhooks/{orgid}/workday` and `/webhooks/{orgid}`, the relay's own contract.
 
+use std::time::Instant;
+
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::Public;
 use super::message::{self, traceparent_of};
 use super::tries::Tries;
+use super::{Public, parameters};
 use crate::auth::{Denied, Verifier};
 use crate::domain::{Source, StateChange};
 use crate::intake::{self, Wrong};
@@ -111,10 +113,11 @@ async fn take(
     payload: Payload,
 ) -> Result<Receipt, Wrong> {
     check_media(request)?;
+    parameters::no_dry_run(request.query_string())?;
     let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, incoming(organisation, change, request)).await?)
+    Ok(message::store(public, incoming(organisation, change, request), Instant::now()).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
