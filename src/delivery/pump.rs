@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::{Handled, Outcome, Policy, Reason, Routes, share, verdict};
 use crate::clock::Clock;
@@ -107,7 +108,12 @@ impl Pump {
         };
         for claimed in claims.claimed {
             let org = claimed.event.orgid.clone();
-            attempts.start(org, Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy)));
+            let span = tracing::debug_span!(
+                "attempt", orgid = %org, event.id = %claimed.event.event_id, attempt = claimed.attempt,
+                trace.id = %claimed.trace().trace_id()
+            );
+            let attempt = Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy));
+            attempts.start(org, attempt.instrument(span));
         }
         claims.next_due
     }

@@ -206,11 +206,7 @@ fn describe(error: &reqwest::Error) -> String {
     text
 }
 
-/// A W3C `traceparent` (Trace Context, section 3.2): the message's trace with a span of the attempt,
-/// or a trace of its own.
+/// A W3C `traceparent` (Trace Context, section 3.2): the event's trace with a span of the attempt.
 fn traceparent(claimed: &Claimed) -> String {
-    let random = || getrandom::u64().unwrap_or(claimed.event.event_id.sequence()) | 1;
-    let trace = claimed.trace.as_deref().and_then(|trace| trace.get(3..35)).map(str::to_owned);
-    let trace = trace.unwrap_or_else(|| format!("{:016x}{:016x}", random(), random()));
-    format!("00-{trace}-{:016x}-01", random())
+    claimed.trace().child(getrandom::u64().unwrap_or(u64::from(claimed.attempt))).to_string()
 }

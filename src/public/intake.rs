@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::message::{self, traceparent_of};
 use super::tries::Tries;
@@ -42,10 +43,16 @@ pub(super) async fn post(
     if let Err(refusal) = check_head(&public, organisation, verifier, &request) {
         return refuse(&public, &org, &refusal.into());
     }
-    match take(&public, organisation, &request, payload).await {
-        Ok(receipt) => HttpResponse::Ok().json(answer(&receipt)),
+    let span = message::span(&organisation.id, Source::Webhook, &request);
+    match take(&public, organisation, &request, payload).instrument(span.clone()).await {
+        Ok(receipt) => {
+            message::taken(&span, &receipt);
+            HttpResponse::Ok().json(answer(&receipt))
+        }
         Err(wrong) => {
             public.metrics.refused(&organisation.id, Source::Webhook);
+            let code = wrong.refusal.code.as_str();
+            span.in_scope(|| tracing::debug!(code, "a message was refused"));
             refuse(&public, &org, &wrong)
         }
     }
@@ -137,7 +144,7 @@ fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequ
         deliver: organisation.deliver(),
         pending_limit: organisation.pending_events.unwrap_or(0),
         dry_run: false,
-        trace: traceparent_of(request),
+        trace: traceparent_of(request).map(|trace| trace.to_string().into()),
         note: None,
     }
 }
