@@ -1,18 +1,7 @@
-//! What is said of an attempt: a line in the log, where it did not go as it should, and a word for
-//! the figures.
+//! What is said of an attempt in the log, where it did not go as it should.
 
 use super::Handled;
 use crate::journal::{Claimed, Verdict};
-
-/// The figures' word for what became of an event.
-pub(super) fn result(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Retry { .. } => "retry",
-        Verdict::Paused { .. } => "paused",
-        Verdict::Dead => "dead",
-    }
-}
 
 /// Logs how a delivery went.
 pub(super) fn delivery(claimed: &Claimed, handled: &Handled, verdict: Verdict) {

@@ -20,6 +20,6 @@ impl Handler for InProcess {
         let wanted = self.reads_back && protection == Some(Change::Activated);
         let read_back = if wanted { ReadBack::Wanted } else { ReadBack::Nothing };
         let (outcome, answered) = (Outcome::Delivered, Answered::default());
-        Box::pin(std::future::ready(Handled { outcome, answered, protection, read_back }))
+        Box::pin(std::future::ready(Handled { outcome, answered, reason: None, protection, read_back }))
     }
 }

@@ -1,10 +1,13 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
+use std::time::Instant;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument;
 
-use super::message::{Envelope, Taken};
+use super::message::{self, Envelope, Taken};
 use super::tries::Tries;
 use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
@@ -21,30 +24,41 @@ pub(super) async fn post(
     request: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
+    let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
-        let refusal = Refusal::new(Code::NotFound, format!("There is no organisation '{org}' here; check the URL."));
-        return respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &unknown_namespace()), &refusal);
+        public.metrics.not_taken(Source::Soap, Code::NotFound);
+        let message = format!("There is no organisation '{org}' here; check the URL.");
+        return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
-    match take(&public, &organisation, &request, payload, hint).await {
+    let span = message::span(&organisation.id, Source::Soap, &request);
+    match take(&public, &organisation, &request, payload, hint).instrument(span.clone()).await {
         Ok((version, addressing, receipt)) => {
+            message::taken(&span, &receipt);
             let success =
                 Success { event_id: receipt.event_id(), event_type: receipt.event_type(), outcome: receipt.outcome() };
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&organisation, &rejected),
+        Err(rejected) => {
+            public.metrics.not_taken(Source::Soap, rejected.refusal.code);
+            span.in_scope(|| refuse(&organisation, &rejected))
+        }
     }
+}
+
+/// Answers what was posted where nobody takes it.
+pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse {
+    respond(soap::fault(hint(request), None, refusal, FaultStatus::Standard, &unknown_namespace()), refusal)
 }
 
 /// Answers what is neither GET nor POST.
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
+    public.metrics.not_taken(Source::Soap, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
-    let mut answer = respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &namespace), &refusal);
+    let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(ALLOWED));
     answer
 }
@@ -61,13 +75,14 @@ async fn take(
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
     let body = receive(public, request, payload, &envelope, hint).await;
+    let arrived = Instant::now();
     let (body, message) = match body {
         Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
         Err(rejected) => (Bytes::new(), Err(rejected)),
     };
-    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
     let taken = match within_rate(public, organisation, message) {
-        Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
+        Ok(message) => envelope.store(caller.map(|()| message), organisation, public, arrived).await,
         Err(rejected) => Err(rejected),
     };
     if let Err(rejected) = &taken {
@@ -120,7 +135,7 @@ fn check_head(
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
 ///
 /// What is wrong with it is told only to who may know, but for what kept the token from being read.
-fn admit(
+async fn admit(
     public: &Public,
     tries: &Tries<'_>,
     organisation: &Organisation,
@@ -139,7 +154,7 @@ fn admit(
     let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
     tries.check().map_err(rejected)?;
     let nonces = (&organisation.id, &public.nonces);
-    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
+    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ()).await;
     tries.note(&caller);
     let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
     Ok(caller.map(|()| message))
@@ -179,7 +194,7 @@ fn comes_before_security(code: Code) -> bool {
 
 fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
     let Rejected { version, addressing, refusal, .. } = rejected;
-    tracing::debug!(orgid = %organisation.id, code = refusal.code.as_str(), "a message was refused");
+    tracing::debug!(code = refusal.code.as_str(), "a message was refused");
     let namespace = &organisation.profile.namespace;
     let fault = soap::fault(*version, addressing.as_ref(), refusal, organisation.fault_status, namespace);
     let mut answer = respond(fault, refusal);
@@ -219,8 +234,10 @@ fn response(answer: Answer) -> HttpResponse {
     HttpResponse::build(status).content_type(answer.content_type).body(answer.body)
 }
 
-fn header_text<'r>(request: &'r HttpRequest, name: &header::HeaderName) -> Option<&'r str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
+/// The form to answer in where the message itself was not read.
+fn hint(request: &HttpRequest) -> Version {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    soap::version_for(content_type)
 }
 
 /// In which namespace an organisation that does not exist is answered.

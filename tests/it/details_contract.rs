@@ -206,7 +206,8 @@ pub(crate) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     started(&*journal, "A2");
     let candidate = CandidateId::new("W12345").unwrap();
     let under_way = claim_details(&*journal).remove(0);
-    let erased = journal.erase(org("acme"), candidate, true, "anna".into()).wait().unwrap();
+    let number = journal.erase(org("acme"), candidate, "anna".into()).wait().unwrap();
+    let erased = journal.finish_erasure(number, true).wait().unwrap().expect("a receipt");
     assert!(erased.done_at.is_some(), "{erased:?}");
     assert_eq!(settle(&*journal, &under_way, Verdict::Delivered), Settled::Stale, "nothing comes back");
     assert!(journal.protections(ProtectionFilter::default(), None, 10).wait().unwrap().items.is_empty());
