@@ -47,7 +47,7 @@ use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 
-pub use body::read_body;
+pub use body::{Unread, read_body};
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
 pub use descriptors::connections;
 pub use forwarded::Forwarded;

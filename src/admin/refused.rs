@@ -11,8 +11,9 @@ use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::auth::Authenticated;
 use crate::domain::{OrgId, Outcome};
-use crate::journal::{RefusedFilter, RefusedRecord};
+use crate::journal::{RefusedFilter, RefusedHead, RefusedRecord};
 use crate::public;
+use crate::refusal::Code;
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -55,6 +56,9 @@ pub(super) struct Item {
     bytes: u64,
     /// Whether the body is all that came, so that it can be retried.
     complete: bool,
+    /// What the body is, where it is not what came.
+    #[schema(required)]
+    note: Option<&'static str>,
 }
 
 /// A refused message with its text.
@@ -73,8 +77,23 @@ pub(super) struct Whole {
     body: String,
 }
 
+/// What is to be known of a body that was refused before it was read as a document.
+fn note(head: &RefusedHead) -> Option<&'static str> {
+    let is = |code: Code| head.code == code.as_str();
+    match head.bytes {
+        0 if is(Code::TooLarge) || is(Code::UnsupportedMediaType) || is(Code::BadRequest) => {
+            Some("The body was not read, or not to its end, and nothing of it was kept.")
+        }
+        1.. if is(Code::BadRequest) => {
+            Some("The body is not what its Content-Encoding says; this is what could be read of it.")
+        }
+        _ => None,
+    }
+}
+
 fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     Item {
+        note: note(&head),
         id: id.to_string(),
         orgid: head.org,
         at: at.to_string(),

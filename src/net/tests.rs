@@ -19,8 +19,10 @@ const HANGS: Duration = Duration::from_secs(20);
 async fn echo(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     match read_body(&request, payload, 1000, LONG).await {
         Ok(body) => HttpResponse::Ok().body(body),
-        Err(refusal) => HttpResponse::build(StatusCode::from_u16(refusal.code.http_status().unwrap()).unwrap())
-            .body(refusal.code.as_str()),
+        Err(Unread { refusal, .. }) => {
+            HttpResponse::build(StatusCode::from_u16(refusal.code.http_status().unwrap()).unwrap())
+                .body(refusal.code.as_str())
+        }
     }
 }
 

@@ -90,7 +90,7 @@ fn check_head(
     tries.check()?;
     let credentials = request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let caller = verifier.verify(credentials, None, ());
-    tries.note(&caller);
+    tries.note(&caller)?;
     caller.map(drop).map_err(Denied::refusal)
 }
 
@@ -102,7 +102,8 @@ async fn take(
 ) -> Result<Receipt, Wrong> {
     check_media(request)?;
     parameters::no_dry_run(request.query_string())?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await?;
+    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
+    let body = body.map_err(|unread| unread.refusal)?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
     Ok(message::store(public, incoming(organisation, change, request)).await?)
