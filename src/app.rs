@@ -20,7 +20,7 @@ use self::routing::{Routing, Table};
 use crate::admin::{self, Admin, Token, Tokens};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
+use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl, Tls};
 use crate::delivery::{Policy, Pump};
 use crate::journal::embedded::{Embedded, Options, RefusedFile};
 use crate::journal::postgres::Postgres;
@@ -175,7 +175,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
     let limits = net::Limits::new(settings.limits.request, room);
     let routes = public::routes(Arc::clone(&public));
-    let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
+    let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(in_force(tls)));
     let app = move || ActixApp::new().configure(routes.clone());
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let tokens = ArcSwap::from_pointee(tokens);
@@ -280,7 +280,7 @@ impl Running {
         }
         self.routing.replace(table);
         if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
-            handshakes.replace(Arc::clone(&tls.server));
+            handshakes.replace(in_force(tls));
         }
         self.organisations.replace(Directory::of(&new));
         // What failed before may have been put right by this.
@@ -370,6 +370,11 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)
         role: token.role,
     }));
     Ok((Tokens::new(tokens), secret))
+}
+
+/// What the listener's handshakes are made with.
+fn in_force(tls: &Tls) -> net::InForce {
+    net::InForce { server: Arc::clone(&tls.server), clients: tls.clients.clone() }
 }
 
 fn policy(settings: &Settings) -> Policy {

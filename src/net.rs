@@ -28,6 +28,7 @@ mod expect;
 mod forwarded;
 mod head;
 mod inflate;
+mod shown;
 mod timed;
 mod tls;
 
@@ -35,7 +36,6 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -51,9 +51,10 @@ pub use body::{Unread, read_body};
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
 pub use descriptors::connections;
 pub use forwarded::Forwarded;
+use shown::Shown;
 use timed::TimedFactory;
 use tls::Connection;
-pub use tls::Handshakes;
+pub use tls::{Handshakes, InForce};
 
 use crate::certificate::Certificate;
 
@@ -82,9 +83,9 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 /// Seconds that requests under way have to finish once the server is stopped.
 const DRAIN_SECONDS: u64 = 10;
 
-/// The certificate that a request's sender has shown, verified against `tls.client_ca`.
+/// The certificate that a request's sender has shown, verified against the `tls.client_ca` in force.
 pub fn client_certificate(request: &HttpRequest) -> Option<&Certificate> {
-    request.conn_data::<Arc<Certificate>>().map(AsRef::as_ref)
+    request.conn_data::<Rc<Shown>>()?.certificate()
 }
 
 /// Serves an actix application on a listener, with deadlines; within TLS where there are handshakes.
@@ -132,8 +133,8 @@ where
             .client_disconnect_timeout(DISCONNECT)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(Rc::clone(connection.deadline()));
-                if let Some(certificate) = connection.certificate() {
-                    data.insert(Arc::clone(certificate));
+                if let Some(shown) = connection.shown() {
+                    data.insert(Rc::clone(shown));
                 }
             })
             .expect(apply_fn_factory(TimedFactory::new(app().into_factory()), expect::answer_or_ask))
