@@ -1,5 +1,6 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
+mod ledger;
 mod routing;
 mod upkeep;
 
@@ -16,8 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use self::ledger::InTime;
 use self::routing::{Routing, Table};
-use crate::admin::{self, Admin, Token, Tokens};
+use crate::admin::{self, Admin, Surroundings, Token, Tokens};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl, Tls};
@@ -85,20 +87,30 @@ pub struct Running {
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
 }
 
-/// Opens the journal of these settings, and what keeps the refused messages beside it.
+/// A journal that is open, and what is kept beside it.
+struct Opened {
+    journal: Arc<dyn Journal>,
+    refused: Arc<dyn Refused>,
+    /// Which tokens were used.
+    nonces: Nonces,
+}
+
+/// Opens the journal of these settings and what is kept beside it.
 ///
 /// # Errors
 /// When it is in use, its files cannot be used, or its database does not answer.
 fn open_journal(
-    store: &Store,
+    settings: &Settings,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn journal::Observer>,
-) -> anyhow::Result<(Arc<dyn Journal>, Arc<dyn Refused>)> {
+) -> anyhow::Result<Opened> {
+    let store = &settings.store;
     match &store.url {
         StoreUrl::Sqlite(path) => {
             let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
             let journal = Embedded::open(path, options, Arc::clone(&clock)).context("the journal cannot be opened")?;
-            Ok((Arc::new(journal), open_refused(path, store, clock)))
+            let refused = open_refused(path, store, clock);
+            Ok(Opened { journal: Arc::new(journal), refused, nonces: Nonces::default() })
         }
         StoreUrl::Postgres(database) => {
             let journal = Postgres::open(database_options(database, store.refused, observer))
@@ -107,7 +119,8 @@ fn open_journal(
                 Some(table) => Arc::new(table),
                 None => Arc::new(()),
             };
-            Ok((Arc::new(journal), refused))
+            let nonces = Nonces::shared(Arc::new(InTime { table: journal.nonces(), within: settings.limits.answer }));
+            Ok(Opened { journal: Arc::new(journal), refused, nonces })
         }
     }
 }
@@ -151,9 +164,10 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
-    let (journal, refused) = open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?;
+    let Opened { journal, refused, nonces } = open_journal(&settings, Arc::clone(&clock), metrics.clone())?;
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
+    metrics.expect(organisations.current().ids().iter());
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
     let (tokens, admin_token) = tokens(&settings)?;
 
@@ -164,7 +178,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         limits: settings.limits.clone(),
         clock: clock.clone(),
         refused: Arc::clone(&refused),
-        nonces: Nonces::default(),
+        nonces,
         rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
         sign_ins: SignIns::new(Arc::clone(&clock)),
         public_url: settings.public_url.clone(),
@@ -189,6 +203,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         policy: Arc::clone(&policy),
         started_at: clock.now(),
         stopping: stopping.clone(),
+        surroundings: Surroundings::of(&settings),
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
@@ -283,6 +298,8 @@ impl Running {
             handshakes.replace(in_force(tls));
         }
         self.organisations.replace(Directory::of(&new));
+        self.admin_state.metrics.expect(self.organisations.current().ids().iter());
+        self.admin_state.surroundings.renewed(&new);
         // What failed before may have been put right by this.
         self.admin_state.public.sign_ins.forget();
         self.policy.store(Arc::new(policy(&new)));

@@ -12,6 +12,7 @@ pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod relocate;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
@@ -19,7 +20,6 @@ pub mod stats;
 pub mod wsdl;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,11 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the bridge; without a configuration: organisation `demo`, in-process, loopback only
-    Serve {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Serve(serve::Options),
     /// Show the whole journey on loopback: messages in, decisions, JSON at a stand-in relay
     Demo(demo::Options),
     /// Write a commented starter configuration
@@ -65,6 +61,8 @@ enum Command {
     Stats(stats::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
+    /// Carry a journal from a file into an empty PostgreSQL database, and compare both
+    Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
     Sandbox(sandbox::Options),
 }
@@ -72,7 +70,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Serve { config } => serve::run(config),
+            Self::Serve(options) => serve::run(options),
             Self::Demo(options) => demo::run(&options),
             Self::Init(options) => init::run(&options),
             Self::Check(options) => check::run(&options),
@@ -82,6 +80,7 @@ impl Command {
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }

@@ -1,10 +1,13 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
+use std::time::Instant;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument;
 
-use super::message::{Envelope, Taken};
+use super::message::{self, Envelope, Taken};
 use super::tries::Tries;
 use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
@@ -23,17 +26,23 @@ pub(super) async fn post(
 ) -> HttpResponse {
     let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
+        public.metrics.not_taken(Source::Soap, Code::NotFound);
         let message = format!("There is no organisation '{org}' here; check the URL.");
         return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
-    match take(&public, &organisation, &request, payload, hint).await {
+    let span = message::span(&organisation.id, Source::Soap, &request);
+    match take(&public, &organisation, &request, payload, hint).instrument(span.clone()).await {
         Ok((version, addressing, receipt)) => {
+            message::taken(&span, &receipt);
             let success =
                 Success { event_id: receipt.event_id(), event_type: receipt.event_type(), outcome: receipt.outcome() };
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&organisation, &rejected),
+        Err(rejected) => {
+            public.metrics.not_taken(Source::Soap, rejected.refusal.code);
+            span.in_scope(|| refuse(&organisation, &rejected))
+        }
     }
 }
 
@@ -46,6 +55,7 @@ pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse 
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
+    public.metrics.not_taken(Source::Soap, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
     let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);
@@ -64,13 +74,15 @@ async fn take(
     let envelope = Envelope::of(request);
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
-    let (body, message) = match receive(public, request, payload, &envelope, hint).await {
+    let received = receive(public, request, payload, &envelope, hint).await;
+    let arrived = Instant::now();
+    let (body, message) = match received {
         Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
         Err((part, rejected)) => (part, Err(rejected)),
     };
-    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
     let taken = match within_rate(public, organisation, message) {
-        Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
+        Ok(message) => envelope.store(caller.map(|()| message), organisation, public, arrived).await,
         Err(rejected) => Err(rejected),
     };
     if let Err(rejected) = &taken {
@@ -126,7 +138,7 @@ fn check_head(
 /// the message from being read. That is told to everyone, and whether it is kept depends on a token that
 /// was read all the same: where the document broke only behind its Header, whoever wrote that knew the
 /// password, which is all that a token ever says.
-fn admit(
+async fn admit(
     public: &Public,
     tries: &Tries<'_>,
     organisation: &Organisation,
@@ -140,7 +152,7 @@ fn admit(
         Ok(request) => request.username_token.as_ref(),
         Err(rejected) => rejected.username_token.as_deref(),
     };
-    match (by_token(public, tries, organisation, token), message) {
+    match (by_token(public, tries, organisation, token).await, message) {
         (Ok(caller), message) => Ok(caller.map(|()| message)),
         (Err(_), Err(rejected)) if comes_before_security(rejected.refusal.code) => Err(rejected),
         (Err(refusal), message) => Err(instead(message, refusal)),
@@ -148,7 +160,7 @@ fn admit(
 }
 
 /// The sender whom a UsernameToken shows.
-fn by_token(
+async fn by_token(
     public: &Public,
     tries: &Tries<'_>,
     organisation: &Organisation,
@@ -156,7 +168,7 @@ fn by_token(
 ) -> Result<Authenticated<()>, Refusal> {
     tries.check()?;
     let nonces = (&organisation.id, &public.nonces);
-    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
+    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ()).await;
     if let (Err(refusal), caller) = (tries.note(&caller), &caller) {
         if let Ok(caller) = caller {
             caller.give_back(&public.nonces, &organisation.id);
@@ -207,7 +219,7 @@ fn comes_before_security(code: Code) -> bool {
 
 fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
     let Rejected { version, addressing, refusal, .. } = rejected;
-    tracing::debug!(orgid = %organisation.id, code = refusal.code.as_str(), "a message was refused");
+    tracing::debug!(code = refusal.code.as_str(), "a message was refused");
     let namespace = &organisation.profile.namespace;
     let fault = soap::fault(*version, addressing.as_ref(), refusal, organisation.fault_status, namespace);
     let mut answer = respond(fault, refusal);

@@ -1,0 +1,28 @@
+//! The journal's table of nonces, as those ask it who verify tokens and know no journal.
+
+use std::time::Duration;
+
+use crate::auth::{Digest, Entered, Ledger, Unanswered};
+use crate::domain::OrgId;
+use crate::journal::Unavailable;
+use crate::journal::postgres::NonceTable;
+
+/// A table that has to answer in time.
+pub(super) struct InTime {
+    pub(super) table: NonceTable,
+    pub(super) within: Duration,
+}
+
+impl Ledger for InTime {
+    fn enter(&self, org: &OrgId, nonce: Digest) -> Entered {
+        let (entered, within) = (self.table.enter(org.clone(), nonce), self.within);
+        Box::pin(async move {
+            let entered = tokio::time::timeout(within, entered).await.unwrap_or(Err(Unavailable::Busy));
+            entered.map_err(|reason| Unanswered { retry_after: reason.retry_after() })
+        })
+    }
+
+    fn strike(&self, org: &OrgId, nonce: Digest) {
+        self.table.strike(org.clone(), nonce);
+    }
+}
