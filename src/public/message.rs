@@ -45,12 +45,10 @@ pub(super) type Taken = (Version, Option<Addressing>, Receipt);
 
 impl Envelope {
     pub(super) fn of(request: &HttpRequest) -> Self {
-        let value = |name: &HeaderName| request.headers().get(name);
-        let text = |name| value(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
-            content_type: text(&header::CONTENT_TYPE),
-            soap_action: text(&SOAP_ACTION),
-            tenant: value(&TENANT).map(|tenant| String::from_utf8_lossy(tenant.as_bytes()).into_owned()),
+            content_type: value(request, &header::CONTENT_TYPE),
+            soap_action: value(request, &SOAP_ACTION),
+            tenant: value(request, &TENANT),
             query: request.query_string().to_owned(),
             trace: traceparent_of(request),
         }
@@ -155,6 +153,15 @@ pub(super) async fn store(public: &Public, incoming: Incoming, since: Instant) -
             Err(Refusal::unavailable(message, Unavailable::Busy.retry_after()))
         }
     }
+}
+
+/// What a header says. Lines that differ are one list (RFC 9110, section 5.3), which is then none of the
+/// values that are known: which of them is meant is not for us to choose.
+fn value(request: &HttpRequest, name: &HeaderName) -> Option<String> {
+    let lines = request.headers().get_all(name).map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let mut lines: Vec<_> = lines.collect();
+    lines.dedup();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// The `traceparent` that came with a request. Two of them are as good as none.

@@ -237,7 +237,9 @@ impl<'a> Message<'a> {
         let addressed = self.header.addressing.as_ref().and_then(Addressing::action);
         for action in [said, addressed].into_iter().flatten().filter(|action| !action.is_empty()) {
             let name = action.rsplit(['/', '#', ':']).next().unwrap_or_default();
-            if !matches!(name, OPERATION | REQUEST | "TriggerCandidateStateChangeRequest") {
+            // More than one is none.
+            let several = action.contains(['"', ' ']);
+            if several || !matches!(name, OPERATION | REQUEST | "TriggerCandidateStateChangeRequest") {
                 let action = shown(action);
                 let message = format!("The action \"{action}\" names another operation: expected {OPERATION}.");
                 return Err(Refusal::new(Code::ActionMismatch, message));
