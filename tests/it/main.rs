@@ -14,6 +14,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod delivery;
+mod doctor;
 mod endpoint;
 mod faults_database;
 mod faults_disk;
