@@ -13,6 +13,7 @@ pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod relocate;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
@@ -63,6 +64,8 @@ enum Command {
     Erase(erase::Options),
     /// Write a bundle for support: versions, configuration, queue figures and recent errors, without secrets
     Doctor(doctor::Options),
+    /// Carry a journal from a file into an empty PostgreSQL database, and compare both
+    Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
     Sandbox(sandbox::Options),
 }
@@ -81,6 +84,7 @@ impl Command {
             Self::Stats(options) => stats::run(&options),
             Self::Erase(options) => erase::run(&options),
             Self::Doctor(options) => doctor::run(&options),
+            Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }

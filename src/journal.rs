@@ -10,8 +10,10 @@
 //! - A settlement names the fence of its claim; one whose claim was taken over changes nothing.
 
 pub mod batch;
+pub mod carried;
 pub mod embedded;
 pub mod filter;
+mod gate;
 mod keys;
 pub mod postgres;
 pub mod refused;
