@@ -44,6 +44,7 @@ mod relay;
 mod security;
 mod shared_journal;
 mod sign_in;
+mod terminal;
 mod tidy;
 mod tls;
 mod w3c_soap12;

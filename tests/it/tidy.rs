@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
     ("flate2::", &["src/net/inflate.rs", "src/cli/doctor/bundle.rs"]),
+    ("indicatif::", &["src/cli/"]),
     ("tar::", &["src/cli/doctor/bundle.rs"]),
     ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
