@@ -7,6 +7,7 @@ mod erasure;
 mod front;
 mod health;
 mod json;
+mod log;
 mod openapi;
 mod parameters;
 mod refused;
@@ -136,6 +137,7 @@ fn documented() -> Routes {
         .and(actions::routes())
         .and(erasure::routes())
         .and(refused::routes())
+        .and(log::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

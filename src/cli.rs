@@ -8,6 +8,7 @@ pub mod check;
 mod columns;
 pub mod convert;
 pub mod demo;
+pub mod doctor;
 pub mod erase;
 pub mod events;
 pub mod init;
@@ -61,6 +62,8 @@ enum Command {
     Stats(stats::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
+    /// Write a bundle for support: versions, configuration, queue figures and recent errors, without secrets
+    Doctor(doctor::Options),
     /// Carry a journal from a file into an empty PostgreSQL database, and compare both
     Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
@@ -80,6 +83,7 @@ impl Command {
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Doctor(options) => doctor::run(&options),
             Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }

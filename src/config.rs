@@ -18,6 +18,7 @@ mod organisation;
 mod postgres;
 mod secret;
 mod section;
+mod shown;
 mod tls;
 mod tree;
 mod value;

@@ -9,7 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{Problem, actions, api, applications, erasure, health, openapi, refused};
+use super::{Problem, actions, api, applications, erasure, health, log, openapi, refused};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +37,7 @@ use super::{Problem, actions, api, applications, erasure, health, openapi, refus
         refused::list,
         refused::one,
         refused::retry,
+        log::lines,
         health::livez,
         health::readyz,
         health::scrape,

@@ -1,6 +1,6 @@
 //! The admin API from the terminal, found through the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -31,6 +31,13 @@ pub(super) struct Place {
     admin: Option<Url>,
 }
 
+impl Place {
+    /// The bridge's configuration, where it is given.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+}
+
 /// A bridge that runs, seen through its admin API.
 pub(super) struct Api {
     client: Client,
@@ -57,6 +64,16 @@ impl Api {
         };
         let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
         Ok(Self { client: relay::client(None, None)?, base, token })
+    }
+
+    /// The status and the text of a path that takes no token.
+    ///
+    /// # Errors
+    /// When the bridge cannot be reached.
+    pub(super) async fn open(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let answer = self.client.get(self.base.join(path)?).timeout(PATIENCE).send().await;
+        let answer = answer.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Calls a path under `/api/v1`, given in its segments.

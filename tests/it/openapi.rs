@@ -215,6 +215,8 @@ async fn real_answers_are_as_the_document_says() {
     bridge.delivered_of("other").await;
     ok(erase, &["other", "C-B1"], Value::Null).await;
     ok("GET /api/v1/erasures", &[], Value::Null).await;
+    let log = ok("GET /api/v1/log", &[], Value::Null).await;
+    assert!(log["lines"].as_array().unwrap().iter().any(|line| line["fields"]["orgid"] == "acme"), "{log}");
     for path in ["/livez", "/readyz", "/metrics", "/api/openapi.json"] {
         ok(&format!("GET {path}"), &[], Value::Null).await;
     }

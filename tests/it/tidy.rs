@@ -28,7 +28,9 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// A dependency and the only places that may name it.
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
-    ("flate2::", &["src/net/inflate.rs"]),
+    ("flate2::", &["src/net/inflate.rs", "src/cli/doctor/bundle.rs"]),
+    ("indicatif::", &["src/cli/"]),
+    ("tar::", &["src/cli/doctor/bundle.rs"]),
     ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
