@@ -29,6 +29,7 @@ mod kill;
 mod limits;
 mod line;
 mod model;
+mod moving;
 mod openapi;
 mod operate;
 mod operator;
