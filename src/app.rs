@@ -19,7 +19,7 @@ use url::Url;
 
 use self::ledger::InTime;
 use self::routing::{Routing, Table};
-use crate::admin::{self, Admin, Token, Tokens};
+use crate::admin::{self, Admin, Surroundings, Token, Tokens};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
@@ -167,6 +167,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let Opened { journal, refused, nonces } = open_journal(&settings, Arc::clone(&clock), metrics.clone())?;
     let routing = Arc::new(Routing::new(Table::of(&settings)?));
     let organisations = Organisations::new(Directory::of(&settings));
+    metrics.expect(organisations.current().ids().iter());
     let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
     let (tokens, admin_token) = tokens(&settings)?;
 
@@ -202,6 +203,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         policy: Arc::clone(&policy),
         started_at: clock.now(),
         stopping: stopping.clone(),
+        surroundings: Surroundings::of(&settings),
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
@@ -296,6 +298,8 @@ impl Running {
             handshakes.replace(Arc::clone(&tls.server));
         }
         self.organisations.replace(Directory::of(&new));
+        self.admin_state.metrics.expect(self.organisations.current().ids().iter());
+        self.admin_state.surroundings.renewed(&new);
         // What failed before may have been put right by this.
         self.admin_state.public.sign_ins.forget();
         self.policy.store(Arc::new(policy(&new)));

@@ -20,7 +20,6 @@ pub mod stats;
 pub mod wsdl;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,11 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the bridge; without a configuration: organisation `demo`, in-process, loopback only
-    Serve {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Serve(serve::Options),
     /// Show the whole journey on loopback: messages in, decisions, JSON at a stand-in relay
     Demo(demo::Options),
     /// Write a commented starter configuration
@@ -75,7 +70,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Serve { config } => serve::run(config),
+            Self::Serve(options) => serve::run(options),
             Self::Demo(options) => demo::run(&options),
             Self::Init(options) => init::run(&options),
             Self::Check(options) => check::run(&options),
