@@ -32,6 +32,7 @@ mod line;
 mod logs;
 mod metrics;
 mod model;
+mod moving;
 mod openapi;
 mod operate;
 mod operator;
