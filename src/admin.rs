@@ -41,7 +41,7 @@ pub struct Admin {
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Who may use the API.
-    pub tokens: ArcSwap<Tokens>,
+    pub tokens: Arc<ArcSwap<Tokens>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What messages that are read again go through, with what is in force for each organisation.

@@ -1,12 +1,15 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
+mod prepared;
+mod reload;
 mod routing;
+mod store;
 mod upkeep;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App as ActixApp, HttpServer};
@@ -16,18 +19,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use self::routing::{Routing, Table};
-use crate::admin::{self, Admin, Token, Tokens};
+use self::prepared::Prepared;
+use self::reload::Reloader;
+use self::routing::Routing;
+pub(crate) use self::store::database_options;
+use crate::admin::{self, Admin};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
-use crate::delivery::{Policy, Pump};
-use crate::journal::embedded::{Embedded, Options, RefusedFile};
-use crate::journal::postgres::Postgres;
-use crate::journal::{self, Journal, Refused, Turn};
+use crate::config::{Environment, Loaded, Settings};
+use crate::delivery::Pump;
+use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::net;
-use crate::organisation::{Directory, Organisations};
+use crate::organisation::Organisations;
 use crate::public::{self, Public, Rates};
 
 /// How long requests under way may take to be answered once the bridge is told to stop.
@@ -70,74 +74,12 @@ pub struct Running {
     public: SocketAddr,
     admin: SocketAddr,
     admin_token: secrecy::SecretString,
-    origin: Origin,
-    settings: Settings,
-    organisations: Organisations,
-    routing: Arc<Routing>,
-    policy: Arc<ArcSwap<Policy>>,
     journal: Arc<dyn Journal>,
     refused: Arc<dyn Refused>,
-    admin_state: Arc<Admin>,
-    handshakes: Option<net::Handshakes>,
+    reloader: Reloader,
     stop: watch::Sender<bool>,
-    pump: Arc<Pump>,
     pumping: JoinHandle<()>,
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
-}
-
-/// Opens the journal of these settings, and what keeps the refused messages beside it.
-///
-/// # Errors
-/// When it is in use, its files cannot be used, or its database does not answer.
-fn open_journal(
-    store: &Store,
-    clock: Arc<dyn Clock>,
-    observer: Arc<dyn journal::Observer>,
-) -> anyhow::Result<(Arc<dyn Journal>, Arc<dyn Refused>)> {
-    match &store.url {
-        StoreUrl::Sqlite(path) => {
-            let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
-            let journal = Embedded::open(path, options, Arc::clone(&clock)).context("the journal cannot be opened")?;
-            Ok((Arc::new(journal), open_refused(path, store, clock)))
-        }
-        StoreUrl::Postgres(database) => {
-            let journal = Postgres::open(database_options(database, store.refused, observer))
-                .with_context(|| format!("the journal in {} cannot be opened", database.shown()))?;
-            let refused: Arc<dyn Refused> = match journal.refused() {
-                Some(table) => Arc::new(table),
-                None => Arc::new(()),
-            };
-            Ok((Arc::new(journal), refused))
-        }
-    }
-}
-
-/// What opening a database takes.
-pub(crate) fn database_options(
-    database: &Database,
-    keep_refused: Duration,
-    observer: Arc<dyn journal::Observer>,
-) -> journal::postgres::Options {
-    let (url, password) = (database.url().clone(), database.password().cloned());
-    journal::postgres::Options { url, password, keep_refused, observer }
-}
-
-/// Opens what keeps the refused messages. They are there to help: without them the bridge does all
-/// that it promises, so that a file that cannot be used stops nothing.
-fn open_refused(journal: &Path, store: &Store, clock: Arc<dyn Clock>) -> Arc<dyn Refused> {
-    if store.refused.is_zero() {
-        if let Err(error) = RefusedFile::remove(journal) {
-            tracing::error!(%error, "the refused messages that were kept before cannot be removed");
-        }
-        return Arc::new(());
-    }
-    match RefusedFile::open(journal, store.refused, clock) {
-        Ok(file) => Arc::new(file),
-        Err(error) => {
-            tracing::error!(%error, "refused messages are not kept");
-            Arc::new(())
-        }
-    }
 }
 
 /// Builds everything and starts it.
@@ -151,17 +93,16 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
-    let (journal, refused) = open_journal(&settings.store, Arc::clone(&clock), metrics.clone())?;
-    let routing = Arc::new(Routing::new(Table::of(&settings)?));
-    let organisations = Organisations::new(Directory::of(&settings));
-    let policy = Arc::new(ArcSwap::from_pointee(policy(&settings)));
-    let (tokens, admin_token) = tokens(&settings)?;
+    let (journal, refused) = store::open(&settings.store, Arc::clone(&clock), metrics.clone())?;
+    let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings)?;
+    let routing = Arc::new(Routing::new(table));
+    let policy = Arc::new(ArcSwap::from_pointee(policy));
+    let tokens = Arc::new(ArcSwap::from_pointee(tokens));
 
     let public = Arc::new(Public {
         journal: journal.clone(),
-        organisations: organisations.clone(),
+        organisations: Organisations::new(directory),
         metrics: Arc::clone(&metrics),
-        limits: settings.limits.clone(),
         clock: clock.clone(),
         refused: Arc::clone(&refused),
         nonces: Nonces::default(),
@@ -174,18 +115,18 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from).min(MAX_WORKERS);
     let room = net::connections(workers, KEPT_DESCRIPTORS + settings.delivery.concurrency);
     let limits = net::Limits::new(settings.limits.request, room);
+    let request = limits.request.clone();
     let routes = public::routes(Arc::clone(&public));
     let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
     let app = move || ActixApp::new().configure(routes.clone());
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
-    let tokens = ArcSwap::from_pointee(tokens);
     let (stop, stopping) = watch::channel(false);
     let admin_state = Arc::new(Admin {
         journal: journal.clone(),
         metrics: metrics.clone(),
-        tokens,
+        tokens: Arc::clone(&tokens),
         clock: clock.clone(),
-        public,
+        public: Arc::clone(&public),
         policy: Arc::clone(&policy),
         started_at: clock.now(),
         stopping: stopping.clone(),
@@ -193,26 +134,31 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    let pump = Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics);
-    let pump = Arc::new(pump);
-    tokio::spawn(upkeep::run(Arc::clone(&admin_state), settings.store.retention, stopping.clone()));
+    let pump = Arc::new(Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics));
+    tokio::spawn(upkeep::run(admin_state, settings.store.retention, stopping.clone()));
     let pumping = tokio::spawn(Arc::clone(&pump).run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
+    let reloader = Reloader {
+        origin,
+        started: settings,
+        public,
+        routing,
+        policy,
+        tokens,
+        handshakes,
+        request,
+        journal: Arc::clone(&journal),
+        pump,
+        turns: Mutex::default(),
+    };
     Ok(Running {
         public: public_address,
         admin: admin_address,
-        admin_token,
-        origin,
-        settings,
-        organisations,
-        routing,
-        policy,
+        admin_token: operator,
         journal,
         refused,
-        admin_state,
-        handshakes,
+        reloader,
         stop,
-        pump,
         pumping,
         servers,
     })
@@ -221,7 +167,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
 impl Running {
     /// Where the public listener is reached from this machine.
     pub fn public_url(&self) -> Url {
-        local(if self.handshakes.is_some() { "https" } else { "http" }, self.public)
+        local(if self.reloader.handshakes.is_some() { "https" } else { "http" }, self.public)
     }
 
     /// Where the admin listener is reached from this machine.
@@ -242,55 +188,7 @@ impl Running {
     /// Reads the configuration again and puts it in force in one swap; a bad one changes nothing
     /// and is logged with all its faults.
     pub fn reload(&self) {
-        let loaded = match self.origin.load() {
-            Ok(loaded) => loaded,
-            Err(faults) => {
-                tracing::error!(%faults, "the configuration is not usable; the old one stays in force");
-                return;
-            }
-        };
-        let table = match Table::of(&loaded.settings) {
-            Ok(table) => table,
-            Err(error) => {
-                tracing::error!(%error, "the configuration is not usable; the old one stays in force");
-                return;
-            }
-        };
-        let tokens = match tokens(&loaded.settings) {
-            Ok((tokens, _)) => tokens,
-            Err(error) => {
-                tracing::error!(%error, "the configuration is not usable; the old one stays in force");
-                return;
-            }
-        };
-        announce(&loaded);
-        let new = loaded.settings;
-        for (key, changed) in [
-            ("listen", new.listen != self.settings.listen),
-            ("public_url", new.public_url != self.settings.public_url),
-            ("admin.listen", new.admin.listen != self.settings.admin.listen),
-            ("store", new.store != self.settings.store),
-            ("limits", new.limits != self.settings.limits),
-            ("tls", new.tls.is_some() != self.handshakes.is_some()),
-            ("trusted_proxies", new.trusted_proxies != self.settings.trusted_proxies),
-        ] {
-            if changed {
-                tracing::warn!(key, "this change takes effect at the next start");
-            }
-        }
-        self.routing.replace(table);
-        if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
-            handshakes.replace(Arc::clone(&tls.server));
-        }
-        self.organisations.replace(Directory::of(&new));
-        // What failed before may have been put right by this.
-        self.admin_state.public.sign_ins.forget();
-        self.policy.store(Arc::new(policy(&new)));
-        self.admin_state.tokens.store(Arc::new(tokens));
-        self.pump.nudge();
-        // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
-        drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
-        tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
+        self.reloader.reload();
     }
 
     /// Stops accepting, answers what is under way, lets attempts finish, closes the journal.
@@ -353,36 +251,4 @@ fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> io::Result<actix_web
     let routes = admin::routes(admin);
     let server = HttpServer::new(move || ActixApp::new().configure(routes.clone()));
     Ok(server.workers(1).disable_signals().shutdown_timeout(REQUESTS_GRACE.as_secs()).listen(listener)?.run())
-}
-
-fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, secrecy::SecretString)> {
-    let operator = AdminToken::load_or_create(&settings.admin, &settings.store)
-        .context("the admin token cannot be made beside the journal; set admin.token")?;
-    if let Some(place) = &operator.made_at {
-        tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");
-    }
-    let secret = operator.token.clone();
-    let mut tokens = vec![Token { name: "admin".into(), secret: secret.clone(), orgs: None, role: Role::Operator }];
-    tokens.extend(settings.admin.tokens.iter().map(|token| Token {
-        name: token.name.clone(),
-        secret: token.token.clone(),
-        orgs: (!token.orgs.is_empty()).then(|| token.orgs.clone()),
-        role: token.role,
-    }));
-    Ok((Tokens::new(tokens), secret))
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let delivery = &settings.delivery;
-    Policy {
-        timeout: delivery.timeout,
-        first_retry: delivery.first_retry,
-        max_retry: delivery.max_retry,
-        give_up_after: delivery.give_up_after,
-        probe: delivery.probe,
-        useful_within: delivery.useful_within,
-        // Without an alert no interview is open for too long.
-        open_interview_alert: delivery.open_interview_alert.unwrap_or(Duration::MAX),
-        concurrency: delivery.concurrency,
-    }
 }

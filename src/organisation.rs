@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 
 use crate::auth::Verifier;
-use crate::config::{self, Auth, Handler, Login, OrganisationSettings, Settings};
+use crate::config::{self, Auth, Handler, Limits, Login, OrganisationSettings, Settings};
 use crate::domain::payload::Shape;
 use crate::domain::{OrgId, StagePolicy};
 use crate::journal::Deliver;
@@ -40,12 +40,12 @@ pub struct Organisation {
     pub handler: Handler,
     /// Silence longer than this is reported; `None`: never.
     pub expect_message_every: Option<Duration>,
-    /// Undelivered events above which nothing is accepted; `None`: no limit.
-    pub pending_events: Option<u64>,
+    /// What its messages may cost.
+    pub limits: Arc<Limits>,
 }
 
 impl Organisation {
-    fn new(settings: &OrganisationSettings, limits: &config::Limits) -> Self {
+    fn new(settings: &OrganisationSettings, limits: Arc<Limits>) -> Self {
         // The Studio mapping promises the relay a stage in every event, so that one is asked for
         // even where the message says its event type itself.
         let shape = match &settings.handler {
@@ -69,7 +69,7 @@ impl Organisation {
             intake: settings.intake.as_ref().map(intake),
             handler: settings.handler.clone(),
             expect_message_every: settings.expect_message_every,
-            pending_events: limits.pending_events,
+            limits,
         }
     }
 
@@ -144,21 +144,23 @@ fn passwords(login: &Login) -> impl Iterator<Item = SecretString> {
 }
 
 /// All organisations of one configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Directory {
     /// Sorted by id.
     organisations: Vec<Arc<Organisation>>,
     ids: Arc<HashSet<OrgId>>,
+    limits: Arc<Limits>,
 }
 
 impl Directory {
     /// The organisations of a configuration.
     pub fn of(settings: &Settings) -> Self {
-        let organisation = |one| Arc::new(Organisation::new(one, &settings.limits));
+        let limits = Arc::new(settings.limits.clone());
+        let organisation = |one| Arc::new(Organisation::new(one, Arc::clone(&limits)));
         let mut organisations: Vec<_> = settings.organisations.iter().map(organisation).collect();
         organisations.sort_by(|one, other| one.id.cmp(&other.id));
         let ids = organisations.iter().map(|one| one.id.clone()).collect();
-        Self { organisations, ids: Arc::new(ids) }
+        Self { organisations, ids: Arc::new(ids), limits }
     }
 
     /// The organisation of that id, as it stands in a path.
@@ -170,6 +172,11 @@ impl Directory {
     /// All organisations, sorted by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Organisation>> {
         self.organisations.iter()
+    }
+
+    /// What a message may cost, of whichever organisation it is.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The ids of all organisations.
@@ -233,7 +240,7 @@ mod tests {
         let directory = directory(TWO);
         assert_eq!(directory.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["acme", "zeta"]);
         let acme = directory.get("acme").unwrap();
-        assert_eq!((acme.fault_status, acme.pending_events), (soap::FaultStatus::Always500, Some(7)));
+        assert_eq!((acme.fault_status, acme.limits.pending_events), (soap::FaultStatus::Always500, Some(7)));
         assert!(acme.profile.stage_always_required && !acme.verifier.is_open());
         let zeta = directory.get("zeta").unwrap();
         assert!(!zeta.profile.stage_always_required && zeta.verifier.is_open());
@@ -267,8 +274,9 @@ mod tests {
     fn a_replacement_leaves_what_is_held() {
         let organisations = Organisations::new(directory(TWO));
         let (held, shared) = (organisations.get("acme").unwrap(), organisations.clone());
-        organisations.replace(Directory::default());
-        assert!(shared.get("acme").is_none() && shared.current().iter().len() == 0);
+        organisations.replace(directory("[org.other]\nauth.none = true\nhandler = \"in_process\"\n"));
+        assert!(shared.get("acme").is_none() && shared.get("other").is_some());
+        assert_eq!((held.limits.pending_events, shared.current().limits().pending_events), (Some(7), None));
         assert_eq!(held.id.as_str(), "acme");
     }
 

@@ -73,7 +73,8 @@ impl Parameters {
         flags: &[&str],
     ) -> Result<Self, Problem> {
         let whole = |refusal: Refusal| Problem::of_message(&refusal, Some("body"));
-        let body = net::read_body(request, payload, MAX_BODY, admin.public.limits.request).await.map_err(whole)?;
+        let within = admin.public.organisations.current().limits().request;
+        let body = net::read_body(request, payload, MAX_BODY, within).await.map_err(whole)?;
         if matches!(body.trim_ascii(), b"" | b"null") {
             return Ok(Self(Vec::new()));
         }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 mod handshakes;
+mod patience;
 
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
@@ -63,7 +64,7 @@ fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, ac
 }
 
 fn limits(request: Duration, idle: Duration) -> Limits {
-    Limits { request, idle, connections: 100 }
+    Limits { request: Patience::new(request), idle, connections: 100 }
 }
 
 fn connect(address: SocketAddr) -> Client {

@@ -101,10 +101,10 @@ async fn take(
     payload: Payload,
 ) -> Result<Receipt, Wrong> {
     check_media(request)?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await?;
+    let body = net::read_body(request, payload, organisation.limits.body_bytes, organisation.limits.request).await?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, incoming(organisation, change, request)).await?)
+    Ok(message::store(public, &organisation.limits, incoming(organisation, change, request)).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
@@ -129,7 +129,7 @@ fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequ
         message_id: key.filter(|key| !key.is_empty() && key.len() <= MAX_KEY).map(Into::into),
         source: Source::Webhook,
         deliver: organisation.deliver(),
-        pending_limit: organisation.pending_events.unwrap_or(0),
+        pending_limit: organisation.limits.pending_events.unwrap_or(0),
         dry_run: false,
         trace: traceparent_of(request),
         note: None,

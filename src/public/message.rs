@@ -8,6 +8,7 @@ use actix_web::http::header::{self, HeaderName};
 
 use super::Public;
 use crate::auth::Authenticated;
+use crate::config::Limits;
 use crate::domain::Source;
 use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::organisation::Organisation;
@@ -55,14 +56,15 @@ impl Envelope {
     }
 
     /// Reads the message's bytes.
-    pub(super) fn read(&self, body: &[u8], organisation: &Organisation, public: &Public) -> Result<Request, Rejected> {
+    pub(super) fn read(&self, body: &[u8], organisation: &Organisation) -> Result<Request, Rejected> {
         let event = self.parameter("event");
         let head = Head {
             content_type: self.content_type.as_deref(),
             soap_action: self.soap_action.as_deref(),
             event: event.as_deref(),
         };
-        let limits = xml::Limits { depth: public.limits.xml_depth, elements: public.limits.xml_elements };
+        let limits = &organisation.limits;
+        let limits = xml::Limits { depth: limits.xml_depth, elements: limits.xml_elements };
         soap::read(body, &head, &organisation.profile, limits)
     }
 
@@ -76,7 +78,7 @@ impl Envelope {
         let request = request.into_inner();
         let (version, addressing) = (request.version, request.addressing.clone());
         let stored = match self.incoming(request, organisation) {
-            Ok(incoming) => store(public, incoming).await,
+            Ok(incoming) => store(public, &organisation.limits, incoming).await,
             Err(refusal) => Err(refusal),
         };
         match stored {
@@ -98,7 +100,7 @@ impl Envelope {
             message_id: request.addressing.as_ref().and_then(Addressing::message_id).map(Into::into),
             source: Source::Soap,
             deliver: organisation.deliver(),
-            pending_limit: organisation.pending_events.unwrap_or(0),
+            pending_limit: organisation.limits.pending_events.unwrap_or(0),
             dry_run,
             trace: self.trace.clone(),
             note: None,
@@ -117,14 +119,14 @@ impl Envelope {
 }
 
 /// Waits for the journal's receipt, but not longer than a recruiter may wait.
-pub(super) async fn store(public: &Public, incoming: Incoming) -> Result<Receipt, Refusal> {
+pub(super) async fn store(public: &Public, limits: &Limits, incoming: Incoming) -> Result<Receipt, Refusal> {
     let unavailable = |reason: Unavailable| {
         let message = format!("The event is not acknowledged: {reason}. Send it again.");
         Refusal::unavailable(message, reason.retry_after())
     };
     let begun = Instant::now();
     let ticket = public.journal.accept(incoming).map_err(unavailable)?;
-    match actix_web::rt::time::timeout(public.limits.answer, ticket).await {
+    match actix_web::rt::time::timeout(limits.answer, ticket).await {
         Ok(result) => result.map_err(unavailable),
         Err(_) => {
             let seconds = begun.elapsed().as_secs();

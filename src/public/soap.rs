@@ -60,9 +60,9 @@ async fn take(
     let envelope = Envelope::of(request);
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
-    let body = receive(public, request, payload, &envelope, hint).await;
+    let body = receive(organisation, request, payload, &envelope, hint).await;
     let (body, message) = match body {
-        Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
+        Ok(body) => (body.clone(), envelope.read(&body, organisation)),
         Err(rejected) => (Bytes::new(), Err(rejected)),
     };
     let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
@@ -83,15 +83,17 @@ async fn take(
 
 /// The body, if it is one to be read.
 async fn receive(
-    public: &Public,
+    organisation: &Organisation,
     request: &HttpRequest,
     payload: Payload,
     envelope: &Envelope,
     hint: Version,
 ) -> Result<Bytes, Rejected> {
     soap::check_media(envelope.content_type.as_deref())?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
-    body.map_err(|refusal| Rejected::new(hint, refusal))
+    let limits = &organisation.limits;
+    net::read_body(request, payload, limits.body_bytes, limits.request)
+        .await
+        .map_err(|refusal| Rejected::new(hint, refusal))
 }
 
 /// Whom the head shows; nobody where it shows nothing and the body may.
