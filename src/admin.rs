@@ -9,6 +9,7 @@ mod json;
 mod openapi;
 mod parameters;
 mod refused;
+mod reload;
 mod routes;
 mod tokens;
 
@@ -32,6 +33,7 @@ use routes::Routes;
 
 pub use crate::problem::Problem;
 pub use health::{livez, ready};
+pub use reload::{Reload, Reloaded};
 pub use tokens::{Token, Tokens};
 
 /// What the routes of the admin listener work with.
@@ -48,6 +50,8 @@ pub struct Admin {
     pub public: Arc<Public>,
     /// How deliveries are tried, and what counts as late.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What reads the configuration again.
+    pub reload: Arc<dyn Reload>,
     /// When the bridge started.
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
@@ -102,7 +106,12 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
 
 /// All that the document of the API describes.
 fn documented() -> Routes {
-    health::routes().and(api::routes()).and(applications::routes()).and(actions::routes()).and(refused::routes())
+    health::routes()
+        .and(api::routes())
+        .and(applications::routes())
+        .and(actions::routes())
+        .and(refused::routes())
+        .and(reload::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

@@ -23,7 +23,7 @@ use self::prepared::Prepared;
 use self::reload::Reloader;
 use self::routing::Routing;
 pub(crate) use self::store::database_options;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Reload};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
@@ -76,7 +76,7 @@ pub struct Running {
     admin_token: secrecy::SecretString,
     journal: Arc<dyn Journal>,
     refused: Arc<dyn Refused>,
-    reloader: Reloader,
+    reloader: Arc<Reloader>,
     stop: watch::Sender<bool>,
     pumping: JoinHandle<()>,
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
@@ -120,37 +120,40 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let handshakes = settings.tls.as_ref().map(|tls| net::Handshakes::new(Arc::clone(&tls.server)));
     let app = move || ActixApp::new().configure(routes.clone());
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
+    let pump =
+        Arc::new(Pump::new(journal.clone(), routing.clone(), clock.clone(), Arc::clone(&policy), metrics.clone()));
+    let retention = settings.store.retention;
+    let reloader = Arc::new(Reloader {
+        origin,
+        in_force: Mutex::new(settings.clone()),
+        started: settings,
+        public: Arc::clone(&public),
+        routing,
+        policy: Arc::clone(&policy),
+        tokens: Arc::clone(&tokens),
+        handshakes,
+        request,
+        journal: Arc::clone(&journal),
+        pump: Arc::clone(&pump),
+    });
     let (stop, stopping) = watch::channel(false);
     let admin_state = Arc::new(Admin {
         journal: journal.clone(),
-        metrics: metrics.clone(),
-        tokens: Arc::clone(&tokens),
-        clock: clock.clone(),
-        public: Arc::clone(&public),
-        policy: Arc::clone(&policy),
+        metrics,
+        tokens,
         started_at: clock.now(),
+        clock,
+        public,
+        policy,
+        reload: reloader.clone(),
         stopping: stopping.clone(),
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    let pump = Arc::new(Pump::new(journal.clone(), routing.clone(), clock, Arc::clone(&policy), metrics));
-    tokio::spawn(upkeep::run(admin_state, settings.store.retention, stopping.clone()));
-    let pumping = tokio::spawn(Arc::clone(&pump).run(stopping, ATTEMPTS_GRACE));
+    tokio::spawn(upkeep::run(admin_state, retention, stopping.clone()));
+    let pumping = tokio::spawn(pump.run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
-    let reloader = Reloader {
-        origin,
-        started: settings,
-        public,
-        routing,
-        policy,
-        tokens,
-        handshakes,
-        request,
-        journal: Arc::clone(&journal),
-        pump,
-        turns: Mutex::default(),
-    };
     Ok(Running {
         public: public_address,
         admin: admin_address,
@@ -188,7 +191,8 @@ impl Running {
     /// Reads the configuration again and puts it in force in one swap; a bad one changes nothing
     /// and is logged with all its faults.
     pub fn reload(&self) {
-        self.reloader.reload();
+        // What came of it is in the log.
+        let _ = self.reloader.reload();
     }
 
     /// Stops accepting, answers what is under way, lets attempts finish, closes the journal.
@@ -224,11 +228,8 @@ impl Running {
 }
 
 fn announce(loaded: &Loaded) {
-    for warning in &loaded.warnings {
+    for warning in loaded.all_warnings() {
         tracing::warn!("{warning}");
-    }
-    for key in loaded.settings.without_effect() {
-        tracing::warn!(key, "this key is read but has no effect in this release");
     }
 }
 

@@ -12,6 +12,7 @@ pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod reload;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
@@ -63,6 +64,8 @@ enum Command {
     Events(events::Options),
     /// Print the figures of a running bridge, a line for each organisation
     Stats(stats::Options),
+    /// Tell a running bridge to read its configuration again, and print what changed
+    Reload(reload::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
@@ -81,6 +84,7 @@ impl Command {
             Self::Send(options) => send::run(&options),
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
+            Self::Reload(options) => reload::run(&options),
             Self::Erase(options) => erase::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }

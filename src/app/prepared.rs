@@ -36,7 +36,7 @@ impl Prepared {
 }
 
 fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, SecretString)> {
-    let operator = AdminToken::load_or_create(&settings.admin, &settings.store)
+    let operator = AdminToken::load_or_create(&settings.admin, &settings.store.url)
         .context("the admin token cannot be made beside the journal; set admin.token")?;
     if let Some(place) = &operator.made_at {
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");

@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use super::prepared::Prepared;
 use super::routing::Routing;
 use super::{Origin, announce};
-use crate::admin::Tokens;
-use crate::config::{Loaded, Settings};
+use crate::admin::{Reload, Reloaded, Tokens};
+use crate::config::{Changes, Faults, Loaded, Settings};
 use crate::delivery::{Policy, Pump};
 use crate::journal::{Journal, Turn};
 use crate::net::{Handshakes, Patience};
@@ -19,6 +19,8 @@ pub(super) struct Reloader {
     pub(super) origin: Origin,
     /// What the listeners and the store were started with.
     pub(super) started: Settings,
+    /// What was read last; whoever reloads holds it, so that one does at a time.
+    pub(super) in_force: Mutex<Settings>,
     pub(super) public: Arc<Public>,
     pub(super) routing: Arc<Routing>,
     pub(super) policy: Arc<ArcSwap<Policy>>,
@@ -29,35 +31,43 @@ pub(super) struct Reloader {
     pub(super) request: Patience,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) pump: Arc<Pump>,
-    /// One reload at a time.
-    pub(super) turns: Mutex<()>,
 }
 
-impl Reloader {
-    /// Reads the configuration again and puts it in force in one swap; a bad one changes nothing
-    /// and is logged with all its faults.
-    pub(super) fn reload(&self) {
-        let _turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = self.origin.load().map_err(anyhow::Error::from).and_then(|loaded| {
-            let prepared = Prepared::of(&loaded.settings)?;
+impl Reload for Reloader {
+    fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = self.origin.load().map_err(sentences).and_then(|loaded| {
+            let prepared = Prepared::of(&loaded.settings).map_err(|error| vec![format!("{error:#}")])?;
             Ok((loaded, prepared))
         });
         match prepared {
-            Ok((loaded, prepared)) => self.put_in_force(&loaded, prepared),
-            Err(error) => {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "the configuration is not usable; the old one stays in force"
-                );
+            Ok((loaded, prepared)) => {
+                let reloaded = self.put_in_force(&in_force, &loaded, prepared);
+                *in_force = loaded.settings;
+                Ok(reloaded)
+            }
+            Err(faults) => {
+                let told = faults.join("; ");
+                tracing::error!(faults = told, "the configuration is not usable; the old one stays in force");
+                Err(faults)
             }
         }
     }
+}
 
+fn sentences(faults: Faults) -> Vec<String> {
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
+impl Reloader {
     /// Nothing here can fail.
-    fn put_in_force(&self, loaded: &Loaded, prepared: Prepared) {
+    fn put_in_force(&self, old: &Settings, loaded: &Loaded, prepared: Prepared) -> Reloaded {
         announce(loaded);
         let new = &loaded.settings;
-        for key in self.at_next_start(new) {
+        let mut changes = Changes::between(old, new);
+        let at_next_start = self.at_next_start(new);
+        changes.keys.retain(|key| !at_next_start.contains(&key.as_str()));
+        for key in &at_next_start {
             tracing::warn!(key, "this change takes effect at the next start");
         }
         self.routing.replace(prepared.table);
@@ -74,7 +84,8 @@ impl Reloader {
         self.pump.nudge();
         // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
         drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
-        tracing::info!(organisations = new.organisations.len(), "the configuration was reloaded");
+        tracing::info!(organisations = new.organisations.len(), %changes, "the configuration was reloaded");
+        Reloaded { changes, at_next_start, warnings: loaded.all_warnings() }
     }
 
     /// The keys that differ from what runs and that only a start puts in force.

@@ -36,6 +36,7 @@ mod raw;
 mod readme;
 mod refused;
 mod relay;
+mod reload;
 mod security;
 mod shared_journal;
 mod sign_in;
