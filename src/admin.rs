@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod applications;
+mod erasure;
 mod front;
 mod health;
 mod json;
@@ -110,6 +111,7 @@ fn documented() -> Routes {
         .and(api::routes())
         .and(applications::routes())
         .and(actions::routes())
+        .and(erasure::routes())
         .and(refused::routes())
         .and(reload::routes())
 }

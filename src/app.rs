@@ -1,5 +1,6 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
+mod ledger;
 mod prepared;
 mod reload;
 mod routing;
@@ -22,9 +23,10 @@ use url::Url;
 use self::prepared::Prepared;
 use self::reload::Reloader;
 use self::routing::Routing;
+use self::store::Opened;
 pub(crate) use self::store::database_options;
 use crate::admin::{self, Admin, Reload};
-use crate::auth::{Nonces, SignIns};
+use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
 use crate::delivery::Pump;
@@ -93,7 +95,9 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
-    let (journal, refused) = store::open(&settings.store, Arc::clone(&clock), metrics.clone())?;
+    let answer = net::Patience::new(settings.limits.answer);
+    let Opened { journal, refused, nonces } =
+        store::open(&settings.store, &answer, Arc::clone(&clock), metrics.clone())?;
     let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings)?;
     let routing = Arc::new(Routing::new(table));
     let policy = Arc::new(ArcSwap::from_pointee(policy));
@@ -105,7 +109,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
         refused: Arc::clone(&refused),
-        nonces: Nonces::default(),
+        nonces,
         rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
         sign_ins: SignIns::new(Arc::clone(&clock)),
         public_url: settings.public_url.clone(),
@@ -133,6 +137,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         tokens: Arc::clone(&tokens),
         handshakes,
         request,
+        answer,
         journal: Arc::clone(&journal),
         pump: Arc::clone(&pump),
     });

@@ -28,7 +28,7 @@ use crate::domain::OrgId;
 use crate::soap::UsernameToken;
 pub use denied::Denied;
 use header::Credentials;
-pub use nonces::Nonces;
+pub use nonces::{Digest, Entered, Ledger, Nonces, Unanswered};
 pub use sign_ins::SignIns;
 use token::Spent;
 
@@ -183,7 +183,7 @@ impl Verifier {
     ///
     /// # Errors
     /// Why the sender is not let in.
-    pub fn verify_token<T>(
+    pub async fn verify_token<T>(
         &self,
         token: Option<&UsernameToken>,
         (org, nonces): (&OrgId, &Nonces),
@@ -191,7 +191,9 @@ impl Verifier {
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
         let spent = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
-        spent.map_or(Ok(()), |spent| nonces.take(org, spent, now))?;
+        if let Some(spent) = spent {
+            nonces.take(org, spent, now).await?;
+        }
         Ok(Authenticated { inner, way: Way::UsernameToken, spent })
     }
 

@@ -4,6 +4,7 @@
 //! Nothing here knows XML, HTTP, SQL or the clock, and nothing of the crate is used from here.
 
 pub mod change;
+pub mod details;
 pub mod ids;
 pub mod lifecycle;
 pub mod payload;
@@ -11,5 +12,6 @@ pub mod protection;
 mod timestamp;
 
 pub use change::{CandidateEvent, Occurred, Source, StateChange, Text};
+pub use details::Details;
 pub use ids::{ApplicationId, CandidateId, EventId, InvalidId, OrgId, RequisitionId};
 pub use lifecycle::{Decision, EventType, Outcome, Position, Reason, StagePolicy, Standing};

@@ -25,11 +25,12 @@ use crate::domain::{ApplicationId, EventId, EventType, OrgId, Outcome, Position,
 
 pub use filter::{
     Ages, ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
-    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse, StageSeen,
+    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse,
+    ReadBackRecord, ReadBackState, StageSeen,
 };
 pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};
-pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, Which};
+pub use upkeep::{Actor, Discarded, Erasure, Replay, Replayed, Turn, Upkeep, WaitingErasure, Which};
 pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, Settled, Settlement, Verdict};
 
 /// A state change on its way into the journal, with what its organisation makes of it.

@@ -16,6 +16,7 @@
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write |
+//! | requests without end, sent ahead of their answers | no more than 32 KiB of them are read before their turn |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
 //! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
 
@@ -23,6 +24,7 @@ mod body;
 mod budget;
 mod deadline;
 mod descriptors;
+mod expect;
 mod forwarded;
 mod head;
 mod inflate;
@@ -41,7 +43,7 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request, Response};
 use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service};
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
@@ -161,6 +163,7 @@ where
                     data.insert(Arc::clone(certificate));
                 }
             })
+            .expect(apply_fn_factory(TimedFactory::new(app().into_factory()), expect::answer_or_ask))
             .h1(TimedFactory::new(app().into_factory()));
         let (handshakes, limits) = (handshakes.clone(), limits.clone());
         let accept = move |stream: TcpStream| {

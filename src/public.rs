@@ -4,6 +4,7 @@ mod description;
 mod health;
 mod intake;
 mod message;
+mod parameters;
 mod rates;
 mod refused;
 mod soap;
@@ -11,9 +12,9 @@ mod tries;
 
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use url::Url;
 
 use crate::auth::{Nonces, SignIns};
@@ -23,6 +24,8 @@ use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::net::Forwarded;
 use crate::organisation::Organisations;
+use crate::problem::Problem;
+use crate::refusal::{Code, Refusal};
 pub use rates::Rates;
 
 pub use refused::retry;
@@ -92,8 +95,16 @@ fn webhook(path: &str) -> actix_web::Resource {
 }
 
 async fn nothing_here(request: HttpRequest) -> HttpResponse {
-    plain(StatusCode::NOT_FOUND)
-        .body(format!("There is nothing at {}. The SOAP endpoint is /soap/{{orgid}}.\n", request.path()))
+    let message = format!("There is nothing at {}. The SOAP endpoint is /soap/{{orgid}}.", request.path());
+    if request.method() != Method::POST {
+        return plain(StatusCode::NOT_FOUND).body(format!("{message}\n"));
+    }
+    // Whoever posts has a message, and reads the answer as it would read the endpoint's own.
+    let refusal = Refusal::new(Code::NotFound, message);
+    if request.path().starts_with("/webhooks/") {
+        return Problem::of_message(&refusal, None).error_response();
+    }
+    soap::nowhere(&request, &refusal)
 }
 
 fn plain(status: StatusCode) -> HttpResponseBuilder {

@@ -30,6 +30,7 @@ pub use media::{Media, check_media, version_for};
 pub use profile::{IdTypes, Profile};
 pub use redact::without_passwords;
 pub use security::UsernameToken;
+pub use suggest::near;
 
 use crate::domain::StateChange;
 use crate::refusal::{Code, Refusal};

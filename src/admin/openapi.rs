@@ -9,7 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{Problem, actions, api, applications, health, openapi, refused, reload};
+use super::{Problem, actions, api, applications, erasure, health, openapi, refused, reload};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,8 +32,8 @@ use super::{Problem, actions, api, applications, health, openapi, refused, reloa
         actions::replay_all,
         actions::pause,
         actions::resume,
-        actions::erase,
-        actions::erasures,
+        erasure::erase,
+        erasure::erasures,
         refused::list,
         refused::one,
         refused::retry,

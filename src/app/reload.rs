@@ -29,6 +29,8 @@ pub(super) struct Reloader {
     pub(super) handshakes: Option<Handshakes>,
     /// How long a request may take to arrive at the public listener.
     pub(super) request: Patience,
+    /// How long an answer may wait for what the journal keeps of tokens.
+    pub(super) answer: Patience,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) pump: Arc<Pump>,
 }
@@ -75,6 +77,7 @@ impl Reloader {
             handshakes.replace(Arc::clone(&tls.server));
         }
         self.request.set(new.limits.request);
+        self.answer.set(new.limits.answer);
         self.public.rates.set(new.limits.requests_per_second);
         self.public.organisations.replace(prepared.directory);
         // What failed before may have been put right by this.

@@ -6,26 +6,39 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::ledger::InTime;
+use crate::auth::Nonces;
 use crate::clock::Clock;
 use crate::config::{Database, Store, StoreUrl};
 use crate::journal::embedded::{Embedded, Options, RefusedFile};
 use crate::journal::postgres::{self, Postgres};
 use crate::journal::{Journal, Observer, Refused};
+use crate::net::Patience;
 
-/// Opens the journal of these settings, and what keeps the refused messages beside it.
+/// A journal that is open, and what is kept beside it.
+pub(super) struct Opened {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) refused: Arc<dyn Refused>,
+    /// Which tokens were used.
+    pub(super) nonces: Nonces,
+}
+
+/// Opens the journal of these settings and what is kept beside it, which has to `answer` in time.
 ///
 /// # Errors
 /// When it is in use, its files cannot be used, or its database does not answer.
 pub(super) fn open(
     store: &Store,
+    answer: &Patience,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-) -> anyhow::Result<(Arc<dyn Journal>, Arc<dyn Refused>)> {
+) -> anyhow::Result<Opened> {
     match &store.url {
         StoreUrl::Sqlite(path) => {
             let options = Options { min_free_mb: store.min_free_bytes >> 20, observer };
             let journal = Embedded::open(path, options, Arc::clone(&clock)).context("the journal cannot be opened")?;
-            Ok((Arc::new(journal), open_refused(path, store, clock)))
+            let refused = open_refused(path, store, clock);
+            Ok(Opened { journal: Arc::new(journal), refused, nonces: Nonces::default() })
         }
         StoreUrl::Postgres(database) => {
             let journal = Postgres::open(database_options(database, store.refused, observer))
@@ -34,7 +47,8 @@ pub(super) fn open(
                 Some(table) => Arc::new(table),
                 None => Arc::new(()),
             };
-            Ok((Arc::new(journal), refused))
+            let nonces = Nonces::shared(Arc::new(InTime { table: journal.nonces(), within: answer.clone() }));
+            Ok(Opened { journal: Arc::new(journal), refused, nonces })
         }
     }
 }

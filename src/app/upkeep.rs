@@ -23,7 +23,7 @@ pub(super) async fn run(admin: Arc<Admin>, retention: Duration, mut stop: watch:
             _ = stop.changed() => return,
             () = admin.clock.sleep(ERASURES) => {}
         }
-        match admin.journal.finish_erasures().await {
+        match admin.finish_erasures().await {
             Ok(0) => {}
             Ok(done) => tracing::info!(done, "erasures that had waited are done"),
             Err(reason) => tracing::warn!(%reason, "erasures cannot be done yet"),

@@ -1,6 +1,7 @@
 //! Why somebody is not let in, and what they are told of it.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::refusal::{Code, Refusal};
 
@@ -46,6 +47,12 @@ pub enum Denied {
     /// The token is right and its nonce was taken before.
     #[error("the UsernameToken was used before")]
     Repeated,
+    /// The token is right, and nobody can say whether its nonce was taken before.
+    #[error("whether the UsernameToken was used before cannot be known now")]
+    Unanswered {
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
 }
 
 impl Denied {
@@ -62,7 +69,10 @@ impl Denied {
 
     /// The refusal for the sender of a message, which has WS-Security's own fault code.
     pub fn token_refusal(self) -> Refusal {
-        Refusal::failed_authentication(self.sentence())
+        match self {
+            Self::Unanswered { retry_after } => Refusal::unavailable(self.sentence(), retry_after),
+            _ => Refusal::failed_authentication(self.sentence()),
+        }
     }
 
     fn sentence(self) -> Cow<'static, str> {
@@ -88,6 +98,7 @@ impl Denied {
                     .into()
             }
             Self::Repeated => "The UsernameToken's Nonce was taken before: make a new one for each message.".into(),
+            Self::Unanswered { .. } => "The message cannot be stored at the moment; please send it again.".into(),
         }
     }
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY as SHA1};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::nonces::Digest;
 use super::{Denied, any, same};
 use crate::soap::UsernameToken;
 use crate::soap::security::PasswordType;
@@ -20,8 +21,7 @@ const MOST_AHEAD: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Spent {
     pub(super) created: Timestamp,
-    /// Its digest, as a sender may make it of any length.
-    pub(super) nonce: [u8; 20],
+    pub(super) nonce: Digest,
 }
 
 /// Checks a token against the known names and passwords; what it gives has still to be taken.
@@ -90,7 +90,7 @@ fn digest(salt: &[u8], password: &SecretString) -> String {
 }
 
 /// One nonce may be written in several ways: what counts is its bytes.
-fn key(nonce: &str) -> [u8; 20] {
+fn key(nonce: &str) -> Digest {
     let bytes = decoded(nonce).unwrap_or_else(|| nonce.as_bytes().to_vec());
     let digest = ring::digest::digest(&SHA1, &bytes);
     digest.as_ref().try_into().expect("SHA-1 has 20 bytes")

@@ -58,7 +58,8 @@ use self::writer::{Command, Shown, Writer};
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
     EventRecord, Health, Incoming, Intake, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord, Pulse,
-    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
+    Quota, Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, WaitingErasure,
+    Work,
 };
 use crate::clock::Clock;
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
@@ -126,6 +127,7 @@ impl Embedded {
             folder: folder.to_owned(),
             last,
             last_received,
+            synchronous: schema::Synchronous::Full,
             free_mb: None,
             failing: false,
         };
@@ -279,12 +281,16 @@ impl Upkeep for Embedded {
         self.ask(|promise| Command::Turn(Box::new(amendment), promise))
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure> {
-        self.keep(move |keeper| keeper.erase(&org, &candidate, undelivered, actor))
+    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<u64> {
+        self.keep(move |keeper| keeper.erase(org, candidate, actor))
     }
 
-    fn finish_erasures(&self) -> Ticket<u64> {
-        self.keep(Keeper::finish_erasures)
+    fn waiting_erasures(&self) -> Ticket<Vec<WaitingErasure>> {
+        self.keep(Keeper::waiting_erasures)
+    }
+
+    fn finish_erasure(&self, number: u64, undelivered: bool) -> Ticket<Option<Erasure>> {
+        self.keep(move |keeper| keeper.finish_erasure(number, undelivered))
     }
 
     fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
-    ApplicationId, CandidateEvent, CandidateId, EventType, OrgId, Outcome, Position, Reason, RequisitionId,
+    ApplicationId, CandidateEvent, CandidateId, Details, EventType, OrgId, Outcome, Position, Reason, RequisitionId,
 };
 
 /// A place in a list that stays right when entries are added.
@@ -236,6 +236,35 @@ pub struct ProtectionRecord {
     pub requisition: RequisitionId,
     /// From when to when.
     pub span: crate::domain::protection::Span,
+    /// How reading back from Workday went; none where nothing is to be read.
+    pub read_back: Option<ReadBackRecord>,
+}
+
+/// How reading a candidate's details back from Workday stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadBackState {
+    /// They are still to be read.
+    Waiting,
+    /// They were read.
+    Read,
+    /// They cannot be read; `last_error` says why.
+    Failed,
+}
+
+/// The details of a protection, and how reading them went.
+#[derive(Debug, Clone)]
+pub struct ReadBackRecord {
+    /// How it stands.
+    pub state: ReadBackState,
+    /// How often they were asked for.
+    pub attempts: u32,
+    /// When they are asked for next.
+    pub next_attempt_at: Option<Timestamp>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// What was read, and when.
+    pub details: Option<(Details, Timestamp)>,
 }
 
 /// A stage that was seen in messages.

@@ -11,7 +11,8 @@
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
 //! - `link` is a connection, `schema` makes the tables, `row` knows how values stand in them.
 //! - `figures` counts, in rows of which each process has its own.
-//! - `refused` keeps what was refused, and has nothing to do with the rest.
+//! - `refused` keeps what was refused, `nonces` which tokens were used; they have nothing to do with
+//!   the rest.
 //!
 //! Only the database's clock counts. Locks are taken in one order: gates for probes, applications,
 //! lanes, gates for results, figures; of each kind in the order of their keys.
@@ -22,6 +23,7 @@ mod figures;
 mod gate;
 mod knowledge;
 mod link;
+mod nonces;
 mod open;
 mod protect;
 mod pulse;
@@ -53,10 +55,11 @@ use self::upkeep::Keeper;
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
     EventRecord, Health, Incoming, Intake, OrganisationStats, Page, ProtectionFilter, ProtectionRecord, Pulse, Quota,
-    Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, Work,
+    Receipt, Records, Replay, Replayed, Settled, Settlement, Ticket, Turn, Unavailable, Upkeep, WaitingErasure, Work,
 };
 use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
+pub use nonces::NonceTable;
 pub use open::{OpenError, Options, reach};
 pub use refused::RefusedTable;
 
@@ -72,6 +75,7 @@ pub struct Postgres {
     shared: Arc<Shared>,
     closing: watch::Sender<bool>,
     refused: Mutex<Option<RefusedTable>>,
+    nonces: NonceTable,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -88,6 +92,11 @@ impl Postgres {
     /// when it was asked for before.
     pub fn refused(&self) -> Option<RefusedTable> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Which tokens were used, as all bridges on the database know it.
+    pub fn nonces(&self) -> NonceTable {
+        self.nonces.clone()
     }
 
     /// Posts a request; once closed it is dropped, and its ticket says that the journal stopped.
@@ -228,12 +237,16 @@ impl Upkeep for Postgres {
         self.keep(async move |keeper: &mut Keeper| keeper.turn(&turn, &actor).await)
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure> {
-        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, undelivered, &actor).await)
+    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<u64> {
+        self.keep(async move |keeper: &mut Keeper| keeper.erase(&org, &candidate, &actor).await)
     }
 
-    fn finish_erasures(&self) -> Ticket<u64> {
-        self.keep(async move |keeper: &mut Keeper| keeper.finish_erasures().await)
+    fn waiting_erasures(&self) -> Ticket<Vec<WaitingErasure>> {
+        self.keep(async move |keeper: &mut Keeper| keeper.waiting_erasures().await)
+    }
+
+    fn finish_erasure(&self, number: u64, undelivered: bool) -> Ticket<Option<Erasure>> {
+        self.keep(async move |keeper: &mut Keeper| keeper.finish_erasure(number, undelivered).await)
     }
 
     fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>> {

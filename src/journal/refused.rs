@@ -11,7 +11,7 @@ mod spelling;
 use jiff::Timestamp;
 
 use super::{Cursor, Page, Ticket};
-use crate::domain::{CandidateId, OrgId};
+use crate::domain::OrgId;
 
 pub use spelling::mentions;
 
@@ -80,8 +80,8 @@ pub trait Refused: Send + Sync {
     /// Forgets one; whether it was there.
     fn remove(&self, id: u64) -> Ticket<bool>;
 
-    /// Forgets all of an organisation that mention a candidate, in whatever spelling; how many there were.
-    fn erase(&self, org: OrgId, candidate: CandidateId) -> Ticket<u64>;
+    /// Forgets all of an organisation that mention one of these ids, in whatever spelling; how many there were.
+    fn erase(&self, org: OrgId, names: Vec<String>) -> Ticket<u64>;
 
     /// Finishes what was taken and closes the file.
     fn close(&self);
@@ -105,7 +105,7 @@ impl Refused for () {
         answered(false)
     }
 
-    fn erase(&self, _: OrgId, _: CandidateId) -> Ticket<u64> {
+    fn erase(&self, _: OrgId, _: Vec<String>) -> Ticket<u64> {
         answered(0)
     }
 

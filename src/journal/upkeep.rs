@@ -81,6 +81,20 @@ pub struct Erasure {
     pub events: u64,
 }
 
+/// An erasure that is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingErasure {
+    /// The number of its receipt.
+    pub number: u64,
+    /// The organisation.
+    pub org: OrgId,
+    /// The ids by which messages and answers speak of the candidate: its own, and those of its
+    /// applications.
+    pub names: Vec<String>,
+    /// Whether events of the candidate still wait for delivery or an interview is open.
+    pub held: bool,
+}
+
 /// Keeping the store in order. These run one after the other, in small steps between which accepts
 /// go on.
 pub trait Upkeep: Send + Sync {
@@ -95,13 +109,18 @@ pub trait Upkeep: Send + Sync {
     /// Stops the deliveries of an organisation or lets them go.
     fn turn(&self, turn: Turn, actor: Actor) -> Ticket<()>;
 
-    /// Removes all applications of a candidate, with everything that was recorded of them, once
-    /// nothing of them waits for delivery and none is in an interview. The request is kept until then.
-    /// Where `undelivered`, all of it goes at once.
-    fn erase(&self, org: OrgId, candidate: CandidateId, undelivered: bool, actor: Actor) -> Ticket<Erasure>;
+    /// Records that all applications of a candidate are to be removed; the number of the receipt. It
+    /// is kept whose they are until [`Upkeep::finish_erasure`] is done, so that whoever holds more of
+    /// the candidate than the journal erases that before.
+    fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Ticket<u64>;
 
-    /// Does the erasures that can be done now; how many were.
-    fn finish_erasures(&self) -> Ticket<u64>;
+    /// The erasures that are not done, oldest first.
+    fn waiting_erasures(&self) -> Ticket<Vec<WaitingErasure>>;
+
+    /// Removes all applications of the candidate, with everything that was recorded of them and what
+    /// relays answered about them, unless something of them waits for delivery or is in an interview.
+    /// Where `undelivered`, nothing holds it up. The receipt; `None` if there is none of that number.
+    fn finish_erasure(&self, number: u64, undelivered: bool) -> Ticket<Option<Erasure>>;
 
     /// The latest erasures, the newest first.
     fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>>;

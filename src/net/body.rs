@@ -1,7 +1,8 @@
 //! Reading a request's body: whole, capped, in time, and inflated where it is compressed.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -12,9 +13,9 @@ use actix_web::{HttpMessage, HttpRequest};
 use futures_core::Stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::ArrivesBy;
 use super::budget::Share;
 use super::inflate::Encoding;
+use super::{ArrivesBy, Deadline};
 use crate::refusal::{Code, Refusal};
 
 /// Reads a body of at most `limit` bytes, as it is sent and as it is inflated.
@@ -35,7 +36,8 @@ pub async fn read_body(
     let announced = announced_length(request, limit)?;
     let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + within, |by| by.0);
     let mut share = Share::new();
-    match timeout_at(by, collect(payload.into_inner(), announced, limit, &mut share)).await {
+    let pieces = Pieces { payload: payload.into_inner(), deadline: request.conn_data::<Rc<Deadline>>() };
+    match timeout_at(by, collect(pieces, announced, limit, &mut share)).await {
         Ok(body) => encoding.inflate(body?, limit, &mut share).await,
         Err(_) => Err(Refusal::new(Code::RequestTimeout, "The request did not arrive within the time allowed for it.")),
     }
@@ -54,12 +56,35 @@ fn too_large(limit: usize) -> Refusal {
     Refusal::new(Code::TooLarge, format!("The body is longer than {limit} bytes, the most that is taken."))
 }
 
-async fn collect(payload: Payload, announced: usize, limit: usize, share: &mut Share<'_>) -> Result<Bytes, Refusal> {
-    let mut payload = pin!(payload);
+/// What arrives of a body, and the connection that is told while it is waited for.
+struct Pieces<'r> {
+    payload: Payload,
+    deadline: Option<&'r Rc<Deadline>>,
+}
+
+impl Pieces<'_> {
+    async fn next(&mut self) -> Option<Result<Bytes, PayloadError>> {
+        poll_fn(|context| {
+            let piece = Pin::new(&mut self.payload).poll_next(context);
+            if let Some(deadline) = self.deadline {
+                deadline.awaits_body(piece.is_pending(), context.waker());
+            }
+            piece
+        })
+        .await
+    }
+}
+
+async fn collect(
+    mut pieces: Pieces<'_>,
+    announced: usize,
+    limit: usize,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Refusal> {
     // Most bodies arrive in one piece, which is then passed on as it is.
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    while let Some(piece) = poll_fn(|context| payload.as_mut().poll_next(context)).await {
+    while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| broken(&error))?;
         if first.len().max(all.len()) + piece.len() > limit {
             return Err(too_large(limit));

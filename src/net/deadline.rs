@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -16,6 +16,10 @@ use super::{DISCONNECT, Limits};
 /// its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArrivesBy(pub Instant);
+
+/// How much is read of what follows a request while that is being answered. Whatever actix is given
+/// it keeps, and once that are 128 KiB it looks at them again and again, as fast as it can.
+const MOST_AHEAD: usize = 32 << 10;
 
 /// What a connection is doing, and until when it may.
 #[derive(Debug, Clone, Copy)]
@@ -36,21 +40,62 @@ enum Phase {
 pub struct Deadline {
     limits: Limits,
     phase: Cell<Phase>,
+    /// Whether the request that is being answered came along with the one before it.
+    followed: Cell<bool>,
+    /// Whether its body is waited for.
+    awaits_body: Cell<bool>,
+    /// What was read while a request was answered, and is not known to belong to its body.
+    ahead: Cell<usize>,
 }
 
 impl Deadline {
     fn new(limits: Limits) -> Self {
-        let phase = Cell::new(Phase::Head(Instant::now() + limits.request.time()));
-        Self { limits, phase }
+        Self {
+            phase: Cell::new(Phase::Head(Instant::now() + limits.request.time())),
+            limits,
+            followed: Cell::new(false),
+            awaits_body: Cell::new(false),
+            ahead: Cell::new(0),
+        }
     }
 
     /// Notes that a head has arrived. The rest of the request must be there by what comes back.
     pub(super) fn head_is_complete(&self) -> ArrivesBy {
-        match self.phase.replace(Phase::Busy) {
+        let before = self.phase.replace(Phase::Busy);
+        self.followed.set(!matches!(before, Phase::Head(_)));
+        match before {
             Phase::Head(by) => ArrivesBy(by),
-            // It came along with the request before it.
             Phase::Busy | Phase::Idle(_) | Phase::Closing(_) => ArrivesBy(Instant::now() + self.limits.request.time()),
         }
+    }
+
+    /// Notes whether a body is waited for, which is then read however much was read ahead.
+    pub(super) fn awaits_body(&self, awaits: bool, waker: &Waker) {
+        if !self.awaits_body.replace(awaits) && awaits && self.ahead.get() > 0 {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether a body is waited for.
+    pub(super) fn is_body_awaited(&self) -> bool {
+        self.awaits_body.get()
+    }
+
+    /// Has the connection looked at once more when an answer ends. Where requests come one after the
+    /// other without waiting, actix may have read some that it has not begun, and what was not read on
+    /// their account nobody else asks for.
+    pub(super) fn look_again(&self, waker: &Waker) {
+        if self.followed.get() || self.ahead.get() > 0 {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether there is room for what comes next.
+    fn may_read(&self) -> bool {
+        if !matches!(self.phase.get(), Phase::Busy) {
+            self.ahead.set(0);
+        }
+        self.awaits_body.get() || self.ahead.get() < MOST_AHEAD
     }
 
     /// Whether a head is arriving.
@@ -61,12 +106,15 @@ impl Deadline {
     /// Notes that an answer is over, and whether it was the connection's last.
     pub(super) fn answer_is_over(&self, last: bool) {
         let now = Instant::now();
+        self.awaits_body.set(false);
         self.phase.set(if last { Phase::Closing(now + DISCONNECT) } else { Phase::Idle(now + self.limits.idle) });
     }
 
-    fn bytes_arrived(&self) {
-        if matches!(self.phase.get(), Phase::Idle(_)) {
-            self.phase.set(Phase::Head(Instant::now() + self.limits.request.time()));
+    fn bytes_arrived(&self, count: usize) {
+        match self.phase.get() {
+            Phase::Idle(_) if count > 0 => self.phase.set(Phase::Head(Instant::now() + self.limits.request.time())),
+            Phase::Busy if !self.awaits_body.get() => self.ahead.set(self.ahead.get() + count),
+            _ => {}
         }
     }
 
@@ -153,11 +201,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
         if this.poll_over(context).is_ready() {
             return Poll::Ready(Err(timed_out("the request took too long to arrive")));
         }
+        if !this.deadline.may_read() {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            this.deadline.bytes_arrived();
-        }
+        this.deadline.bytes_arrived(buffer.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }

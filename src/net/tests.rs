@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream as Client};
 use std::thread;
 use std::time::Instant;
 
+mod ahead;
 mod handshakes;
 mod patience;
 
@@ -53,6 +54,7 @@ fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, ac
                     .route("/echo", web::post().to(echo))
                     .route("/refuse", web::post().to(refuse))
                     .route("/slow", web::get().to(slow))
+                    .route("/toil", web::get().to(ahead::toil))
                     .route("/large", web::get().to(large))
             };
             let server = serve(listener, 1, limits, handshakes, app).unwrap();

@@ -1,7 +1,7 @@
 //! The application, telling its connection's deadline when a head is complete and when an answer
 //! is over. It stands around the whole of it, so that no route and no middleware can be forgotten.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,8 +16,12 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Bytes;
 
 use super::Deadline;
+use super::expect::Begun;
 
-type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+pub(super) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// An answer in the making.
+pub(super) type Answering = LocalFuture<Result<Response<Finishing>, HttpResponse>>;
 
 /// A factory of applications with a sense of time. `B` is the body of their answers.
 pub(super) struct TimedFactory<S, B> {
@@ -69,13 +73,16 @@ where
 {
     type Response = Response<Finishing>;
     type Error = HttpResponse;
-    type Future = LocalFuture<Result<Self::Response, Self::Error>>;
+    type Future = Answering;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.app.poll_ready(context).map_err(|error| error.into().error_response())
     }
 
     fn call(&self, request: Request) -> Self::Future {
+        if let Some(Begun(answering)) = request.extensions_mut().remove() {
+            return answering;
+        }
         let deadline = request.conn_data::<Rc<Deadline>>().cloned();
         let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         if let Some(deadline) = &deadline {
@@ -94,6 +101,14 @@ where
                 answer.head_mut().set_connection_type(ConnectionType::Close);
             }
             let last = !answer.keep_alive();
+            if let Some(deadline) = &deadline {
+                // An empty body is not asked for anything, so that this is its end.
+                poll_fn(|context| {
+                    deadline.look_again(context.waker());
+                    Poll::Ready(())
+                })
+                .await;
+            }
             Ok(answer.map_body(|_, body| Finishing { body, deadline, last }))
         })
     }
@@ -128,6 +143,9 @@ impl MessageBody for Finishing {
             // actix still reads a chunked body that nobody wants. It is made to look at the deadline
             // again, which is a short one by then.
             context.waker().wake_by_ref();
+        }
+        if let Some(deadline) = &this.deadline {
+            deadline.look_again(context.waker());
         }
         Pin::new(&mut this.body).poll_next(context)
     }

@@ -1,13 +1,15 @@
 //! The JSON intake: `POST /webhooks/{orgid}/workday` and `/webhooks/{orgid}`, the relay's own contract.
 
+use std::time::Instant;
+
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::Value;
 
-use super::Public;
 use super::message::{self, traceparent_of};
 use super::tries::Tries;
+use super::{Public, parameters};
 use crate::auth::{Denied, Verifier};
 use crate::domain::{Source, StateChange};
 use crate::intake::{self, Wrong};
@@ -101,10 +103,12 @@ async fn take(
     payload: Payload,
 ) -> Result<Receipt, Wrong> {
     check_media(request)?;
-    let body = net::read_body(request, payload, organisation.limits.body_bytes, organisation.limits.request).await?;
+    parameters::no_dry_run(request.query_string())?;
+    let limits = &organisation.limits;
+    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, &organisation.limits, incoming(organisation, change, request)).await?)
+    Ok(message::store(public, limits, incoming(organisation, change, request), Instant::now()).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {

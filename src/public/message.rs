@@ -6,13 +6,13 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 
-use super::Public;
+use super::{Public, parameters};
 use crate::auth::Authenticated;
 use crate::config::Limits;
 use crate::domain::Source;
 use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::organisation::Organisation;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::soap::{self, Addressing, Head, Rejected, Request, Version};
 use crate::xml;
 
@@ -57,7 +57,7 @@ impl Envelope {
 
     /// Reads the message's bytes.
     pub(super) fn read(&self, body: &[u8], organisation: &Organisation) -> Result<Request, Rejected> {
-        let event = self.parameter("event");
+        let event = parameters::event(&self.query);
         let head = Head {
             content_type: self.content_type.as_deref(),
             soap_action: self.soap_action.as_deref(),
@@ -68,17 +68,18 @@ impl Envelope {
         soap::read(body, &head, &organisation.profile, limits)
     }
 
-    /// Stores what an authenticated sender's message says.
+    /// Stores what an authenticated sender's message says, which had arrived at `since`.
     pub(super) async fn store(
         &self,
         request: Authenticated<Request>,
         organisation: &Organisation,
         public: &Public,
+        since: Instant,
     ) -> Result<Taken, Rejected> {
         let request = request.into_inner();
         let (version, addressing) = (request.version, request.addressing.clone());
         let stored = match self.incoming(request, organisation) {
-            Ok(incoming) => store(public, &organisation.limits, incoming).await,
+            Ok(incoming) => store(public, &organisation.limits, incoming, since).await,
             Err(refusal) => Err(refusal),
         };
         match stored {
@@ -90,7 +91,7 @@ impl Envelope {
     /// What the journal takes of it.
     fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
         organisation.check_tenant(self.tenant.as_deref().map(str::as_bytes))?;
-        let dry_run = dry_run(self.parameter("dry_run").as_deref())?;
+        let dry_run = parameters::dry_run(&self.query)?;
         let (position, reason) = organisation.policy.position(&request.change);
         Ok(Incoming {
             org: organisation.id.clone(),
@@ -109,42 +110,31 @@ impl Envelope {
 
     /// Whether the sender only asks what would be decided.
     pub(super) fn is_dry_run(&self) -> bool {
-        dry_run(self.parameter("dry_run").as_deref()).unwrap_or(false)
-    }
-
-    fn parameter(&self, name: &str) -> Option<String> {
-        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs.find(|(each, _)| each == name).map(|(_, value)| value.into_owned())
+        parameters::dry_run(&self.query).unwrap_or(false)
     }
 }
 
-/// Waits for the journal's receipt, but not longer than a recruiter may wait.
-pub(super) async fn store(public: &Public, limits: &Limits, incoming: Incoming) -> Result<Receipt, Refusal> {
+/// Waits for the journal's receipt, but not longer than a recruiter may wait who has waited since the
+/// message arrived.
+pub(super) async fn store(
+    public: &Public,
+    limits: &Limits,
+    incoming: Incoming,
+    since: Instant,
+) -> Result<Receipt, Refusal> {
     let unavailable = |reason: Unavailable| {
         let message = format!("The event is not acknowledged: {reason}. Send it again.");
         Refusal::unavailable(message, reason.retry_after())
     };
-    let begun = Instant::now();
     let ticket = public.journal.accept(incoming).map_err(unavailable)?;
-    match actix_web::rt::time::timeout(limits.answer, ticket).await {
+    match actix_web::rt::time::timeout(limits.answer.saturating_sub(since.elapsed()), ticket).await {
         Ok(result) => result.map_err(unavailable),
         Err(_) => {
-            let seconds = begun.elapsed().as_secs();
+            let seconds = since.elapsed().as_secs();
             let message = format!(
                 "The event is not on disk after {seconds} s. It may still be stored; send it again: a repeat is then a duplicate."
             );
             Err(Refusal::unavailable(message, Unavailable::Busy.retry_after()))
-        }
-    }
-}
-
-fn dry_run(value: Option<&str>) -> Result<bool, Refusal> {
-    match value {
-        None | Some("0" | "false") => Ok(false),
-        Some("1" | "true") => Ok(true),
-        Some(other) => {
-            let message = format!("The URL's dry_run is '{other}'; expected 1, true, 0 or false.");
-            Err(Refusal::new(Code::InvalidValue, message))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Refused messages of known senders: kept, and read again once an operator asks for it.
 
+use std::time::Instant;
+
 use super::Public;
 use super::message::Envelope;
 use crate::auth::Authenticated;
@@ -90,7 +92,7 @@ pub async fn retry(
     };
     let read = envelope.read(text.as_bytes(), organisation);
     let taken = match read {
-        Ok(request) => envelope.store(kept.map(|_| request), organisation, public).await,
+        Ok(request) => envelope.store(kept.map(|_| request), organisation, public, Instant::now()).await,
         Err(rejected) => Err(rejected),
     };
     taken.map(|(_, _, receipt)| receipt).map_err(|rejected| rejected.refusal)

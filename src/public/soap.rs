@@ -1,5 +1,7 @@
 //! The SOAP endpoint: `POST /soap/{orgid}`.
 
+use std::time::Instant;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,10 +23,10 @@ pub(super) async fn post(
     request: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
+    let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
-        let refusal = Refusal::new(Code::NotFound, format!("There is no organisation '{org}' here; check the URL."));
-        return respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &unknown_namespace()), &refusal);
+        let message = format!("There is no organisation '{org}' here; check the URL.");
+        return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
     match take(&public, &organisation, &request, payload, hint).await {
         Ok((version, addressing, receipt)) => {
@@ -37,14 +39,18 @@ pub(super) async fn post(
     }
 }
 
+/// Answers what was posted where nobody takes it.
+pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse {
+    respond(soap::fault(hint(request), None, refusal, FaultStatus::Standard, &unknown_namespace()), refusal)
+}
+
 /// Answers what is neither GET nor POST.
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
-    let hint = soap::version_for(header_text(&request, &header::CONTENT_TYPE));
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
-    let mut answer = respond(soap::fault(hint, None, &refusal, FaultStatus::Standard, &namespace), &refusal);
+    let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(ALLOWED));
     answer
 }
@@ -61,13 +67,14 @@ async fn take(
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
     let body = receive(organisation, request, payload, &envelope, hint).await;
+    let arrived = Instant::now();
     let (body, message) = match body {
         Ok(body) => (body.clone(), envelope.read(&body, organisation)),
         Err(rejected) => (Bytes::new(), Err(rejected)),
     };
-    let (caller, message) = admit(public, &tries, organisation, head, message)?.split();
+    let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
     let taken = match within_rate(public, organisation, message) {
-        Ok(message) => envelope.store(caller.map(|()| message), organisation, public).await,
+        Ok(message) => envelope.store(caller.map(|()| message), organisation, public, arrived).await,
         Err(rejected) => Err(rejected),
     };
     if let Err(rejected) = &taken {
@@ -122,7 +129,7 @@ fn check_head(
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
 ///
 /// What is wrong with it is told only to who may know, but for what kept the token from being read.
-fn admit(
+async fn admit(
     public: &Public,
     tries: &Tries<'_>,
     organisation: &Organisation,
@@ -141,7 +148,7 @@ fn admit(
     let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
     tries.check().map_err(rejected)?;
     let nonces = (&organisation.id, &public.nonces);
-    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ());
+    let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ()).await;
     tries.note(&caller);
     let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
     Ok(caller.map(|()| message))
@@ -221,8 +228,10 @@ fn response(answer: Answer) -> HttpResponse {
     HttpResponse::build(status).content_type(answer.content_type).body(answer.body)
 }
 
-fn header_text<'r>(request: &'r HttpRequest, name: &header::HeaderName) -> Option<&'r str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
+/// The form to answer in where the message itself was not read.
+fn hint(request: &HttpRequest) -> Version {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    soap::version_for(content_type)
 }
 
 /// In which namespace an organisation that does not exist is answered.

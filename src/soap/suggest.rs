@@ -2,7 +2,7 @@
 
 /// A name that is close to `wanted`, but is not it: the same but for case and underscores, or a
 /// slip of the pen or two away.
-pub(super) fn near<'f>(wanted: &str, found: impl IntoIterator<Item = &'f str>) -> Option<&'f str> {
+pub fn near<'f>(wanted: &str, found: impl IntoIterator<Item = &'f str>) -> Option<&'f str> {
     let folded = fold(wanted);
     let slips = if folded.len() < 6 { 1 } else { 2 };
     found

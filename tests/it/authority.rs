@@ -31,7 +31,12 @@ impl Authority {
 
     /// A server's certificate for this machine.
     pub(crate) fn server(&self) -> Issued {
-        self.issue(CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap())
+        self.server_at(&["127.0.0.1", "localhost"])
+    }
+
+    /// A server's certificate for these names and addresses.
+    pub(crate) fn server_at(&self, names: &[&str]) -> Issued {
+        self.issue(CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap())
     }
 
     /// A client's certificate with this subject, from the outermost part of the name to the innermost.

@@ -153,14 +153,56 @@ async fn a_body_that_is_announced_is_asked_for() {
 }
 
 #[tokio::test]
-async fn who_has_no_credentials_is_answered_before_the_body_is_sent() {
+async fn what_the_head_refuses_is_refused_before_the_body_is_sent() {
     let (_home, bridge) = bridge();
-    let mut stream = connect(&bridge);
-    let fields = "Expect: 100-continue\r\nContent-Length: 100000";
-    stream.write_all(head("closed", fields).as_bytes()).unwrap();
-    let mut first = read_head(&mut stream);
-    if first.starts_with("HTTP/1.1 100 ") {
-        first = read_head(&mut stream);
+    let xml = "Content-Type: application/xml";
+    let wrong = format!("{xml}\r\nAuthorization: Basic eDp5");
+    let mut refused = Vec::new();
+    for (org, fields, length, status) in [
+        ("closed", xml, 100, 401),
+        ("closed", &wrong, 100, 401),
+        ("nobody", xml, 100, 404),
+        ("open", "Content-Type: application/json", 100, 415),
+        ("open", "Content-Type: text/xml\r\nContent-Encoding: br", 100, 415),
+        ("open", xml, 100_000_000, 413),
+    ] {
+        for body in [format!("Content-Length: {length}"), "Transfer-Encoding: chunked".to_owned()] {
+            if status == 413 && body.starts_with('T') {
+                continue;
+            }
+            let mut stream = connect(&bridge);
+            let head =
+                format!("POST /soap/{org} HTTP/1.1\r\nHost: x\r\n{fields}\r\nExpect: 100-continue\r\n{body}\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            let (found, text) = answer(&mut stream);
+            assert_eq!(found, status, "{org}, {fields}, {body}: {text}");
+            refused.push(stream);
+        }
     }
-    assert!(first.starts_with("HTTP/1.1 401 "), "{first}");
+    for mut stream in refused {
+        assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0, "nobody waits for the body");
+    }
+}
+
+#[tokio::test]
+async fn what_expects_to_be_asked_keeps_its_place_among_others() {
+    let (_home, bridge) = bridge();
+    let message = bare("A1", "Interview");
+    let mut stream = connect(&bridge);
+    let plain = head("open", &format!("Content-Length: {}", message.len())) + &message;
+    let expecting = head("open", &format!("Expect: 100-continue\r\nContent-Length: {}", message.len()));
+    for _ in 0..2 {
+        stream.write_all(format!("{plain}{expecting}").as_bytes()).unwrap();
+        assert_eq!(answer(&mut stream).0, 200);
+        let asked = read_head(&mut stream);
+        assert!(asked.starts_with("HTTP/1.1 100 "), "{asked}");
+        stream.write_all(format!("{message}{plain}").as_bytes()).unwrap();
+        assert_eq!((answer(&mut stream).0, answer(&mut stream).0), (200, 200));
+    }
+    // It may as well not wait, and has nothing to wait for where there is no body.
+    stream.write_all(format!("{expecting}{message}").as_bytes()).unwrap();
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 100 "));
+    assert_eq!(answer(&mut stream).0, 200);
+    stream.write_all(head("open", "Expect: 100-continue\r\nContent-Length: 0").as_bytes()).unwrap();
+    assert_eq!(answer(&mut stream).0, 400);
 }

@@ -106,7 +106,10 @@ impl Home {
 
     /// Starts a bridge that must not start, and gives what it says.
     pub(crate) fn start_fails(&self) -> String {
-        let output = command(self.folder.path()).args(["serve", "--config", "bridge.toml"]).output().unwrap();
+        let mut command = command(self.folder.path());
+        command.args(["serve", "--config", "bridge.toml"]);
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        let output = command.envs(variables).output().unwrap();
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     }

@@ -9,23 +9,30 @@ use std::time::Instant;
 use crate::bridge::PATIENCE;
 
 /// Runs a server until nobody holds the other end of its input, whatever became of whoever started
-/// it, and clears up after it. As root it becomes somebody else, since PostgreSQL insists.
+/// it, and clears up after it. As root it becomes somebody else, since PostgreSQL insists. A third
+/// argument is the folder of the server whose standby this one is.
 const KEEP: &str = r#"
-folder=$1 programs=$2
+folder=$1 programs=$2 primary=$3
 as=
 if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder"
     as='setpriv --reuid=postgres --regid=postgres --clear-groups --'
 fi
 cd "$folder"
-[ -e data ] || $as "$programs/initdb" --pgdata=data --username=postgres --auth=trust --no-sync --encoding=UTF8 \
-    --locale=C >initdb.log 2>&1 || exit 1
-$as "$programs/postgres" -D data -c listen_addresses= -c unix_socket_directories="$folder" -c fsync=off \
-    -c max_connections=400 -c shared_buffers=64MB -c log_min_messages=warning >>server.log 2>&1 </dev/null &
+if [ -n "$primary" ]; then
+    $as "$programs/pg_basebackup" --host="$primary" --username=postgres --pgdata=data --write-recovery-conf \
+        --checkpoint=fast --no-sync >initdb.log 2>&1 || exit 1
+elif [ ! -e data ]; then
+    $as "$programs/initdb" --pgdata=data --username=postgres --auth=trust --no-sync --encoding=UTF8 --locale=C \
+        >initdb.log 2>&1 || exit 1
+    echo "listen_addresses = ''" >>data/postgresql.conf
+fi
+$as "$programs/postgres" -D data -c unix_socket_directories="$folder" -c fsync=off -c max_connections=400 \
+    -c shared_buffers=64MB -c log_min_messages=warning >>server.log 2>&1 </dev/null &
 server=$!
 read -r how
 kill -"${how:-INT}" $server
-wait $server
+wait $server 2>/dev/null
 [ -n "$how" ] || rm -rf "$folder"
 "#;
 
@@ -52,21 +59,50 @@ impl Cluster {
     /// Makes and starts one.
     pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("imper-pg").tempdir().unwrap().keep();
-        Self::run(folder)
+        Self::run(folder, None)
     }
 
-    fn run(folder: PathBuf) -> Self {
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEP, "sh"]).arg(&folder).arg(programs()).stdin(Stdio::piped());
-        let keeper = keeper.spawn().unwrap();
-        let cluster = Self { folder, keeper };
+    /// Makes and starts a server that follows this one, and lets each commit here wait until it is
+    /// there as well.
+    pub(crate) fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("imper-pg").tempdir().unwrap().keep();
+        let standby = Self::run(folder, Some(&self.folder));
+        self.set("synchronous_standby_names = '*'");
         let begun = Instant::now();
-        let database = Database { folder: cluster.folder.clone(), name: "postgres".into() };
+        while self.own().run("SELECT sync_state FROM pg_stat_replication") != "sync" {
+            assert!(begun.elapsed() < PATIENCE, "the standby does not follow: {}", standby.log());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        standby
+    }
+
+    fn run(folder: PathBuf, primary: Option<&Path>) -> Self {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEP, "sh"]).arg(&folder).arg(programs()).arg(primary.unwrap_or(Path::new("")));
+        let keeper = keeper.stdin(Stdio::piped()).spawn().unwrap();
+        let cluster = Self { folder, keeper };
+        let (begun, database) = (Instant::now(), cluster.own());
         while database.psql("SELECT 1").is_none() {
             assert!(begun.elapsed() < PATIENCE, "the server does not start: {}", cluster.log());
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         cluster
+    }
+
+    /// The database that every server has.
+    pub(crate) fn own(&self) -> Database {
+        Database { folder: self.folder.clone(), name: "postgres".into() }
+    }
+
+    /// Changes a setting, from now on.
+    pub(crate) fn set(&self, setting: &str) {
+        self.own().run(&format!("ALTER SYSTEM SET {setting}"));
+        self.own().run("SELECT pg_reload_conf()");
+    }
+
+    /// Where its data is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     fn log(&self) -> String {
@@ -87,7 +123,7 @@ impl Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("d{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let like = template.map(|template| format!(" TEMPLATE {}", template.name)).unwrap_or_default();
-        Database { folder: self.folder.clone(), name: "postgres".into() }.run(&format!("CREATE DATABASE {name}{like}"));
+        self.own().run(&format!("CREATE DATABASE {name}{like}"));
         Database { folder: self.folder.clone(), name }
     }
 }
@@ -130,8 +166,7 @@ impl Pooler {
 
     /// The URL of a database through the pooler.
     pub(crate) fn url(&self, database: &Database) -> String {
-        let folder = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{folder}:6432/{}", database.name)
+        database.url_at(&format!("{}:6432", host(self.folder.path())))
     }
 }
 
@@ -147,15 +182,29 @@ pub(crate) struct Stopped(PathBuf);
 
 impl Stopped {
     pub(crate) fn start(self) -> Cluster {
-        Cluster::run(self.0)
+        Cluster::run(self.0, None)
     }
 }
 
 impl Database {
     /// The URL that bridges take.
     pub(crate) fn url(&self) -> String {
-        let folder = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{folder}/{}", self.name)
+        self.url_at(&host(&self.folder))
+    }
+
+    /// The URL of the same database on one of two servers, whichever takes writes.
+    pub(crate) fn url_with(&self, standby: &Cluster) -> String {
+        self.url_at(&format!("{},{}", host(&self.folder), host(&standby.folder))) + "?target_session_attrs=read-write"
+    }
+
+    /// The URL of the same database at an address of the server.
+    pub(crate) fn url_at(&self, host: &str) -> String {
+        format!("postgres://postgres@{host}/{}", self.name)
+    }
+
+    /// The same database on another server.
+    pub(crate) fn on(&self, cluster: &Cluster) -> Self {
+        Self { folder: cluster.folder.clone(), name: self.name.clone() }
     }
 
     /// Runs SQL and gives what it shows, a line per row.
@@ -178,6 +227,11 @@ impl Database {
         let output = psql.output().expect("psql, of Debian's package postgresql, is there");
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim_end().to_owned())
     }
+}
+
+/// How a URL names the folder of a socket.
+fn host(folder: &Path) -> String {
+    folder.display().to_string().replace('/', "%2F")
 }
 
 /// Where the server's programs are: Debian keeps them out of the path.

@@ -60,6 +60,11 @@ async fn http_errors_carry_a_fault_in_the_callers_version() {
         (bridge.post("open", "application/xml", bare("", "Interview")), 400, "missing_element"),
         (bridge.post("open?event=nonsense", "text/xml", SEED), 500, "invalid_value"),
         (bridge.post("open?dry_run=maybe", "text/xml", SEED), 500, "invalid_value"),
+        (bridge.post("open?dry_run=1&dry_run=1", "text/xml", SEED), 500, "invalid_value"),
+        (bridge.post("open?dryrun=1", "text/xml", SEED), 500, "invalid_value"),
+        (bridge.post("open?Event=interview_ended", "text/xml", SEED), 500, "invalid_value"),
+        (bridge.post("open/", "text/xml", SEED), 404, "not_found"),
+        (bridge.post("../SOAP/open", "application/soap+xml", soap12.clone()), 404, "not_found"),
         (bridge.post("closed", "text/xml", SEED), 401, "unauthorized"),
         (bridge.post("closed", "text/xml", SEED).basic_auth("imper", Some("wrong")), 401, "unauthorized"),
         (bridge.post("closed", "text/xml", SEED).bearer_auth("wrong"), 401, "unauthorized"),
@@ -100,7 +105,9 @@ async fn other_methods_are_told_which_ones_there_are() {
     let answer = client.put(format!("{}/soap/open", bridge.public)).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"GET, HEAD, POST".parse().unwrap()));
     assert_eq!(element(&answer.text().await.unwrap(), "Code"), "method_not_allowed");
-    assert_eq!(bridge.get("/elsewhere").await.status(), 404);
+    let elsewhere = bridge.get("/elsewhere").await;
+    assert_eq!(elsewhere.status(), 404);
+    assert!(elsewhere.text().await.unwrap().starts_with("There is nothing at /elsewhere"));
 }
 
 #[tokio::test]
@@ -135,7 +142,7 @@ async fn the_url_may_tell_the_event_and_a_dry_run_stores_nothing() {
         let answer = bridge.post(endpoint, "application/xml", bare("A1", "Offer")).send().await.unwrap();
         answer.text().await.unwrap()
     };
-    let dry = post("open?event=interview_started&dry_run=1").await;
+    let dry = post("open?event=interview_started&dry_run=1&from=a-proxy").await;
     assert_eq!((element(&dry, "Event_Type"), element(&dry, "Outcome")), ("interview_started", "DryRun"));
     assert!(!dry.contains("Event_ID"));
     assert!(bridge.events("").await.is_empty());

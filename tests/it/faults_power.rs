@@ -83,7 +83,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     }
     let bridge = home.start();
     clients.repeat(&bridge).await;
-    let figures = clients.acknowledged().prove(&bridge, &relay, "acme").await;
+    let figures = clients.acknowledged().prove_after_power_cuts(&bridge, &relay, "acme").await;
     chance::tell(format_args!("{ROUNDS} power cuts (POWER_SEED={}): {figures}", seed.1));
     assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
     assert!(figures.acknowledged > 100, "too little was sent to mean anything");

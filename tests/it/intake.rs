@@ -77,6 +77,8 @@ async fn bad_input_is_told_its_field_and_leaves_nothing() {
         ("/webhooks/nobody/workday", "first", json_type, good.clone(), 404, Value::Null),
         ("/webhooks/deaf", "first", json_type, good.clone(), 404, Value::Null),
         (acme, "first", "text/xml", good.clone(), 415, Value::Null),
+        ("/webhooks/acme?dry_run=1", "first", json_type, good.clone(), 400, Value::Null),
+        ("/webhooks/acme/", "first", json_type, good.clone(), 404, Value::Null),
         (acme, "first", json_type, "{\"event_type\":".into(), 400, Value::Null),
         (acme, "first", json_type, unknown.to_string(), 400, json!("event_type")),
         (acme, "first", json_type, six("", "Interview").to_string(), 400, json!("job_application_id")),

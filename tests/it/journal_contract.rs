@@ -13,9 +13,9 @@ use imper_bridge::domain::{
 use imper_bridge::journal::embedded::{Embedded, OpenError, Options};
 use imper_bridge::journal::postgres::Postgres;
 use imper_bridge::journal::{
-    Ages, Answered, ApplicationFilter, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, Discarded, EventFilter,
-    Health, Incoming, Journal, PauseCause, ProtectionFilter, Quota, Receipt, Replay, Replayed, Settled, Settlement,
-    Ticket, Turn, Unavailable, Verdict, Which,
+    Ages, Answered, ApplicationFilter, AttemptOutcome, Claimed, Claims, Deliver, DeliveryState, Discarded, Erasure,
+    EventFilter, Health, Incoming, Journal, PauseCause, ProtectionFilter, Quota, Receipt, Replay, Replayed, Settled,
+    Settlement, Ticket, Turn, Unavailable, Verdict, Which,
 };
 use jiff::Timestamp;
 
@@ -830,6 +830,63 @@ fn everything_may_be_purged_and_numbers_still_rise<D: Driver>() {
     assert_eq!(all(&*journal, EventFilter::default()).len(), 1);
 }
 
+fn erase(journal: &dyn Journal, candidate: &CandidateId, undelivered: bool) -> Erasure {
+    let number = journal.erase(org("acme"), candidate.clone(), "anna".into()).wait().unwrap();
+    journal.finish_erasure(number, undelivered).wait().unwrap().unwrap()
+}
+
+/// Does those that nothing holds up.
+fn finish_erasures(journal: &dyn Journal) -> usize {
+    let waiting = journal.waiting_erasures().wait().unwrap();
+    let free = waiting.into_iter().filter(|waiting| !waiting.held);
+    let receipts = free.map(|waiting| journal.finish_erasure(waiting.number, false).wait().unwrap().unwrap());
+    receipts.filter(|receipt| receipt.done_at.is_some()).count()
+}
+
+fn an_erasure_says_whose_it_is_until_it_is_done<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    for application in ["A2", "A1"] {
+        accept(&*journal, message(application, "Interview"));
+    }
+    let candidate = CandidateId::new("W12345").unwrap();
+    let receipt = erase(&*journal, &candidate, false);
+    let waiting = journal.waiting_erasures().wait().unwrap().remove(0);
+    let mut names = waiting.names.clone();
+    names.sort_unstable();
+    assert_eq!((waiting.number, waiting.held, names.join(" ")), (receipt.number, true, "A1 A2 W12345".into()));
+    let still = journal.finish_erasure(receipt.number, false).wait().unwrap().unwrap();
+    assert_eq!((still.done_at, still.events), (None, 0), "nothing is forced by asking again");
+    let done = journal.finish_erasure(receipt.number, true).wait().unwrap().unwrap();
+    assert_eq!((done.done_at.is_some(), done.events), (true, 2));
+    assert!(journal.waiting_erasures().wait().unwrap().is_empty());
+    assert_eq!(journal.finish_erasure(receipt.number, true).wait().unwrap(), Some(done), "and once only");
+    assert_eq!(journal.finish_erasure(receipt.number + 99, true).wait().unwrap(), None);
+}
+
+fn an_erasure_takes_what_relays_said_of_the_candidate_elsewhere<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Screen"));
+    let answers = [("B1", "W12345 was here"), ("B2", "see A1"), ("B3", "all is well")];
+    for (application, answer) in answers {
+        let mut incoming = message(application, "Interview");
+        incoming.change.candidate = CandidateId::new("W99").unwrap();
+        accept(&*journal, incoming);
+        let claimed = claim(&*journal).remove(0);
+        let mut settlement = settlement(&claimed, Verdict::Dead);
+        settlement.answered.body = Some(answer.into());
+        journal.settle(settlement).wait().unwrap();
+    }
+    erase(&*journal, &CandidateId::new("W12345").unwrap(), false);
+    let left = all(&*journal, EventFilter::default());
+    let left: Vec<_> = left
+        .iter()
+        .map(|record| journal.event(record.event.event_id).wait().unwrap().unwrap().1.remove(0).answer)
+        .collect();
+    assert_eq!(left, [Some("all is well".to_owned()), None, None]);
+}
+
 fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
@@ -846,12 +903,10 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     accept(&*journal, Incoming { org: org("other"), ..message("A1", "Screen") });
     accept(&*journal, of_other("A3", "Interview"));
     let candidate = CandidateId::new("W12345").unwrap();
-    let erase =
-        |journal: &dyn Journal| journal.erase(org("acme"), candidate.clone(), false, "anna".into()).wait().unwrap();
-    let receipt = erase(&*journal);
+    let receipt = erase(&*journal, &candidate, false);
     assert_eq!((receipt.done_at, receipt.events), (None, 0), "an interview is open");
     accept(&*journal, message("A1", "Offer"));
-    assert_eq!(journal.finish_erasures().wait().unwrap(), 0, "its end still waits for delivery");
+    assert_eq!(finish_erasures(&*journal), 0, "its end still waits for delivery");
     for _ in 0..2 {
         for claimed in claim(&*journal) {
             let settlement = Settlement {
@@ -862,7 +917,7 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
         }
     }
     let before = journal.stats(AGES).wait().unwrap().remove(0);
-    assert_eq!(journal.finish_erasures().wait().unwrap(), 1);
+    assert_eq!(finish_erasures(&*journal), 1);
     let done = journal.erasures(9).wait().unwrap().remove(0);
     assert_eq!((done.number, done.events, done.done_at), (receipt.number, 3, Some(driver.now())));
     let left: Vec<_> = all(&*journal, EventFilter::default())
@@ -878,7 +933,7 @@ fn an_erasure_removes_a_candidate_and_leaves_a_receipt<D: Driver>() {
     let got = (again.outcome(), again.event_type());
     assert_eq!(got, (Outcome::Accepted, EventType::InterviewStarted), "nothing is known of it");
     let nobody = CandidateId::new("nobody").unwrap();
-    let none = journal.erase(org("acme"), nobody, false, "anna".into()).wait().unwrap();
+    let none = erase(&*journal, &nobody, false);
     assert_eq!((none.events, none.done_at), (0, Some(driver.now())), "there was nothing, and that is on record");
 }
 
@@ -889,7 +944,7 @@ fn what_concerns_no_event_holds_up_no_query<D: Driver>() {
     journal.turn(Turn::Pause(org("acme")), "anna".into()).wait().unwrap();
     assert!(all(&*journal, EventFilter::default()).is_empty());
     let nobody = CandidateId::new("nobody").unwrap();
-    assert_eq!(journal.erase(org("acme"), nobody, false, "anna".into()).wait().unwrap().events, 0);
+    assert_eq!(erase(&*journal, &nobody, false).events, 0);
     journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
     assert!(all(&*journal, EventFilter::default()).is_empty());
 }
@@ -910,7 +965,7 @@ fn what_waits_may_be_deleted_and_erased_undelivered<D: Driver>() {
 
     accept(&*journal, message("A2", "Interview"));
     let candidate = CandidateId::new("W12345").unwrap();
-    let erased = journal.erase(org("acme"), candidate, true, "anna".into()).wait().unwrap();
+    let erased = erase(&*journal, &candidate, true);
     assert_eq!((erased.events, erased.done_at.is_some()), (4, true), "an open interview and what waits as well");
     for _ in 0..2 {
         assert!(claim(&*journal).is_empty() && all(&*journal, EventFilter::default()).is_empty());
@@ -961,6 +1016,8 @@ mod embedded {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        an_erasure_says_whose_it_is_until_it_is_done,
+        an_erasure_takes_what_relays_said_of_the_candidate_elsewhere,
         what_waits_may_be_deleted_and_erased_undelivered,
         what_concerns_no_event_holds_up_no_query,
     );
@@ -999,6 +1056,8 @@ mod postgres {
         purging_leaves_what_is_needed,
         everything_may_be_purged_and_numbers_still_rise,
         an_erasure_removes_a_candidate_and_leaves_a_receipt,
+        an_erasure_says_whose_it_is_until_it_is_done,
+        an_erasure_takes_what_relays_said_of_the_candidate_elsewhere,
         what_waits_may_be_deleted_and_erased_undelivered,
     );
 }
@@ -1028,7 +1087,7 @@ fn the_index_is_disposable() {
     let mut gone = message("erased", "Screen");
     gone.change.candidate = candidate.clone();
     accept(&*journal, gone);
-    journal.erase(org("acme"), candidate, false, "anna".into()).wait().unwrap();
+    erase(&*journal, &candidate, false);
     let mut dead = accept(&*journal, message("dead", "Interview")).event_id().unwrap();
     settle(&*journal, claim(&*journal).last().unwrap(), Verdict::Dead);
     journal.discard(dead, false, "anna".into()).wait().unwrap();
@@ -1084,7 +1143,7 @@ fn what_is_erased_stands_in_no_file() {
         files.filter(holds).map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert!(!stands().is_empty());
-    let erased = journal.erase(org("acme"), CandidateId::new(secret).unwrap(), false, "anna".into()).wait().unwrap();
+    let erased = erase(&*journal, &CandidateId::new(secret).unwrap(), false);
     assert_eq!(erased.events, 50);
     assert_eq!(stands(), Vec::<std::ffi::OsString>::new());
     assert_eq!(all(&*journal, EventFilter::default()).len(), 1, "nobody else is touched");
@@ -1104,7 +1163,7 @@ fn an_index_that_missed_a_removal_is_made_anew() {
     std::fs::copy(driver.folder.path().join("journal.db.index"), &before).unwrap();
     let journal = driver.open();
     let candidate = CandidateId::new("W12345").unwrap();
-    assert_eq!(journal.erase(org("acme"), candidate.clone(), false, "anna".into()).wait().unwrap().events, 2);
+    assert_eq!(erase(&*journal, &candidate, false).events, 2);
     drop(journal);
     std::fs::rename(before, driver.folder.path().join("journal.db.index")).unwrap();
     let journal = driver.open();

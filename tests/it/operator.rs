@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, command, element};
+use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare, command, element};
 use crate::relay::Relay;
 
 const TOKENS: &str = "[[admin.tokens]]\nname = \"looks\"\ntoken = \"viewer-token\"\nrole = \"viewer\"\n\
@@ -296,6 +296,12 @@ async fn a_candidate_is_erased_from_the_terminal() {
     let asked = erase(&["--force"]);
     let receipt: Value = serde_json::from_slice(&asked.stdout).unwrap();
     assert_eq!((asked.status.code(), &receipt["state"]), (Some(0), &json!("waiting")));
+    // What is refused while the erasure waits: by the candidate, by an application, and of somebody else.
+    let by_application = bare("A1", "").replace("C-A1", "");
+    for message in [bare("A1", "").replace(">A1<", "><"), by_application, bare("B2", "")] {
+        assert_eq!(bridge.post("acme", "application/xml", message).send().await.unwrap().status(), 400);
+    }
+    assert_eq!(bridge.api("refused").await["refused"].as_array().unwrap().len(), 3);
     relay.answer("200");
     let begun = Instant::now();
     let done = loop {
@@ -308,6 +314,10 @@ async fn a_candidate_is_erased_from_the_terminal() {
     };
     assert_eq!((&done["receipt"], &done["events"]), (&receipt["receipt"], &json!(2)));
     assert!(bridge.events("orgid=acme").await.is_empty());
+    let left = bridge.api("refused").await["refused"].clone();
+    let of = left[0]["id"].as_str().unwrap();
+    let body = bridge.api(&format!("refused/{of}")).await["body"].as_str().unwrap().to_owned();
+    assert!(left.as_array().unwrap().len() == 1 && body.contains("C-B2"), "{left}");
     assert_eq!(relay.received().last().unwrap().body["event_type"], "interview_ended", "the end was sent first");
     assert!(!home.log().contains("C-A1"), "whose it was is not logged");
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use crate::bridge::{Bridge, Home, PATIENCE, bare, element};
+use crate::cluster::Cluster;
 
 const ORGS: &str = "
 [org.wsse]
@@ -139,6 +140,42 @@ async fn a_nonce_is_taken_once_even_over_a_reload() {
     }
     assert_eq!(told(post("Offer")).await.0, 401);
     assert_eq!(bridge.events("").await.len(), 1);
+}
+
+/// With several bridges on one database it does not matter to which of them a token was shown first;
+/// and while the database is away nobody loses a token to a message that was not stored.
+#[tokio::test]
+async fn a_nonce_is_taken_once_by_all_bridges_on_a_database() {
+    let cluster = Cluster::start();
+    let database = cluster.database(None);
+    let homes = [Home::new(ORGS), Home::new(ORGS)].map(|mut home| {
+        home.set("IMPER_BRIDGE_STORE__URL", database.url());
+        home
+    });
+    let (one, other) = (homes[0].start(), homes[1].start());
+    let post = |bridge: &Bridge, token: &str, stage: &str| {
+        told(bridge.post("wsse", "text/xml", envelope(SOAP11, token, &bare("A1", stage))))
+    };
+    let used = digested("s3cret", "only once", 0);
+    assert_eq!(post(&one, &used, "Interview").await.0, 200);
+    for bridge in [&other, &one] {
+        let (status, answer) = post(bridge, &used, "Offer").await;
+        assert!(status == 401 && answer.contains("Nonce was taken before"), "{answer}");
+    }
+    let kept = digested("s3cret", "kept for later", 0);
+    let stopped = cluster.stop("INT");
+    let (status, answer) = post(&one, &kept, "Offer").await;
+    assert_eq!((status, element(&answer, "Code")), (503, "unavailable"), "{answer}");
+    let _cluster = stopped.start();
+    let begun = std::time::Instant::now();
+    loop {
+        match post(&one, &kept, "Offer").await {
+            (200, _) => break,
+            (status, answer) => assert!(status == 503 && begun.elapsed() < PATIENCE, "{answer}"),
+        }
+    }
+    assert_eq!(post(&other, &kept, "Offer").await.0, 401);
+    assert_eq!(one.events("").await.len(), 2);
 }
 
 #[tokio::test]

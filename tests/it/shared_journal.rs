@@ -1,169 +1,41 @@
 //! Several real bridges on one database.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use imper_bridge::domain::{CandidateId, OrgId};
+use imper_bridge::domain::OrgId;
 use imper_bridge::journal::postgres::{Options, Postgres};
 use imper_bridge::journal::refused::MOST_KEPT;
 use imper_bridge::journal::{Refused, RefusedFilter, RefusedHead, Upkeep};
-use reqwest::RequestBuilder;
 
-use crate::bridge::{Bridge, Home, PATIENCE, command, element};
+use crate::bridge::{Bridge, PATIENCE, command};
 use crate::chance;
 use crate::cluster::{self, Cluster, Database, Pooler};
-use crate::kill::relayed;
-use crate::oracle::{Acknowledged, arrivals};
+use crate::fleet::{self, Fleet};
 use crate::relay::Relay;
 
-/// How long the relay takes for each answer, in milliseconds.
-const ANSWER: i64 = 20;
-
 const CLIENTS: usize = 6;
-
-/// A folder whose bridges keep their journal in this database.
-fn home(relay: &Relay, database: &Database) -> Home {
-    let mut home = relayed(relay);
-    home.set("IMPER_BRIDGE_STORE__URL", database.url());
-    home.set("IMPER_BRIDGE_DELIVERY__TIMEOUT_SECONDS", "3");
-    home
-}
-
-type Post = Box<dyn Fn(&str, &str) -> RequestBuilder + Send>;
-
-/// Moves one application, each message to another bridge, and each again until it is acknowledged.
-async fn move_on(application: String, bridges: Vec<Post>, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
-    let (mut acknowledged, mut turn) = (Vec::new(), 0);
-    for step in 0.. {
-        // An interview that began is ended, so that everybody has as many of both.
-        if stop.load(Ordering::Relaxed) && step % 2 == 0 {
-            break;
-        }
-        let begun = Instant::now();
-        loop {
-            turn += 1;
-            let stage = ["Interview", "Offer"][step % 2];
-            if let Ok(answer) = bridges[turn % bridges.len()](&application, stage).send().await {
-                let status = answer.status();
-                let away = status == 503 && answer.headers().contains_key("Retry-After");
-                if let Ok(text) = answer.text().await
-                    && !away
-                {
-                    assert_eq!(status, 200, "{text}");
-                    assert_eq!(element(&text, "Event_Type"), ["interview_started", "interview_ended"][step % 2]);
-                    acknowledged.push((application.clone(), element(&text, "Event_ID").to_owned()));
-                    break;
-                }
-            }
-            assert!(begun.elapsed() < PATIENCE, "some bridge answers");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-    acknowledged
-}
-
-type AtWork = Vec<tokio::task::JoinHandle<Vec<(String, String)>>>;
-
-/// Clients that post to all of these bridges in turn, until they are told to stop.
-fn clients(bridges: &[&Bridge], stop: &Arc<AtomicBool>) -> AtWork {
-    let client = |number| {
-        let posts = bridges.iter().map(|bridge| Box::new(bridge.poster("acme")) as Post).collect();
-        tokio::spawn(move_on(format!("A{number}"), posts, Arc::clone(stop)))
-    };
-    (0..CLIENTS).map(client).collect()
-}
-
-async fn stopped(clients: AtWork) -> Acknowledged {
-    let mut acknowledged = Acknowledged::default();
-    for client in clients {
-        for (application, id) in client.await.unwrap() {
-            acknowledged.note(&application, &id);
-        }
-    }
-    acknowledged
-}
-
-/// No request of an application came before the one before was answered.
-fn never_two_at_once(relay: &Relay) {
-    let mut last: HashMap<String, jiff::Timestamp> = HashMap::new();
-    for received in arrivals(relay, "acme") {
-        let application = received.body["job_application_id"].as_str().unwrap().to_owned();
-        if let Some(before) = last.insert(application.clone(), received.at) {
-            let apart = received.at.duration_since(before).as_millis();
-            assert!(apart >= i128::from(ANSWER) - 1, "{application}: two requests within {apart} ms");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bridges_share_a_journal_and_one_that_is_killed_is_taken_over() {
-    let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    relay.answer(&format!("200@0.0{ANSWER}"));
-    let homes = [home(&relay, &database), home(&relay, &database)];
-    let (stays, dies) = tokio::join!(async { homes[0].start() }, async { homes[1].start() });
-    let stop = Arc::new(AtomicBool::new(false));
-    let clients = clients(&[&stays, &dies], &stop);
-    relay.wait_for(10 * CLIENTS).await;
-    dies.kill();
-    relay.wait_for(20 * CLIENTS).await;
-    stop.store(true, Ordering::Relaxed);
-    let acknowledged = stopped(clients).await;
-    let figures = acknowledged.prove(&stays, &relay, "acme").await;
-    assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
-    never_two_at_once(&relay);
-    chance::tell(format_args!("two bridges, one killed: {figures}"));
-    assert!(stays.terminate().success());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_cut_under_load_cost_nothing_that_was_acknowledged() {
-    let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    let homes = [home(&relay, &database), home(&relay, &database)];
-    let (one, other) = (homes[0].start(), homes[1].start());
-    let stop = Arc::new(AtomicBool::new(false));
-    let clients = clients(&[&one, &other], &stop);
-    let mut cut = 0;
-    for round in 1..=10 {
-        relay.wait_for(round * CLIENTS).await;
-        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        cut += database.run(sql).parse::<usize>().unwrap();
-    }
-    stop.store(true, Ordering::Relaxed);
-    let acknowledged = stopped(clients).await;
-    let figures = acknowledged.prove(&one, &relay, "acme").await;
-    assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
-    assert!(cut >= 20, "only {cut} connections were cut");
-    chance::tell(format_args!("{cut} connections cut under load: {figures}"));
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_that_works_by_transaction_may_stand_between() {
     let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    relay.answer(&format!("200@0.0{ANSWER}"));
+    fleet::steady(&relay);
     let pooler = Pooler::start(cluster::shared());
-    let homes = [home(&relay, &database), home(&relay, &database)].map(|mut home| {
-        home.set("IMPER_BRIDGE_STORE__URL", pooler.url(&database));
-        home
-    });
-    let (one, other) = (homes[0].start(), homes[1].start());
-    let stop = Arc::new(AtomicBool::new(false));
-    let clients = clients(&[&one, &other], &stop);
+    let fleet = Fleet::start(&relay, &pooler.url(&database), 2);
+    let clients = fleet.clients(CLIENTS);
     relay.wait_for(20 * CLIENTS).await;
-    stop.store(true, Ordering::Relaxed);
-    let figures = stopped(clients).await.prove(&other, &relay, "acme").await;
+    let figures = clients.stopped().await.prove(fleet.any(), &relay, "acme").await;
     assert_eq!(figures.stored, figures.acknowledged, "what was posted until it was answered is stored once");
-    never_two_at_once(&relay);
-    assert!(one.terminate().success() && other.terminate().success());
+    fleet::never_two_at_once(&relay);
+    chance::tell(format_args!("two bridges behind a pooler: {figures}"));
+    fleet.terminate();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_nothing_is_acknowledged_and_then_it_goes_on() {
     let (relay, cluster) = (Relay::start(), Cluster::start());
     let database = cluster.database(None);
-    let home = home(&relay, &database);
+    let home = fleet::home(&relay, &database.url());
     let bridge = home.start();
     bridge.change("acme", "A1", "Interview").await;
     relay.wait_for(1).await;
@@ -198,7 +70,7 @@ fn options(database: &Database) -> Options {
 #[test]
 fn check_reaches_the_database_and_makes_nothing() {
     let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    let home = home(&relay, &database);
+    let home = fleet::home(&relay, &database.url());
     let check = |url: &str| {
         let mut check = command(&home.path(""));
         check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", url);
@@ -240,7 +112,7 @@ fn refused_messages_are_kept_in_the_database() {
     let page = refused.list(RefusedFilter::default(), page.next, 1).wait().unwrap();
     let (found, text) = refused.find(page.items[0].id).wait().unwrap().unwrap();
     assert_eq!((&found, text.as_str()), (&page.items[0], "<ID>W1\u{fffd}</ID>"));
-    assert_eq!(refused.erase(org.clone(), CandidateId::new("w2").unwrap()).wait(), Ok(1), "in any spelling");
+    assert_eq!(refused.erase(org.clone(), vec!["w2".into()]).wait(), Ok(1), "in any spelling");
     assert_eq!((refused.remove(found.id).wait(), refused.remove(found.id).wait()), (Ok(true), Ok(false)));
     for _ in 0..MOST_KEPT + 3 {
         while !refused.keep(head("many"), "x".into()) {
@@ -252,6 +124,23 @@ fn refused_messages_are_kept_in_the_database() {
     assert_eq!(kept.unwrap().items.len(), MOST_KEPT);
     journal.close();
     assert!(!refused.keep(head("late"), "x".into()), "a journal that is closed keeps nothing");
+}
+
+#[test]
+fn what_one_bridge_entered_another_does_not_strike_out() {
+    let database = cluster::shared().database(None);
+    let (one, other) = (Postgres::open(options(&database)).unwrap(), Postgres::open(options(&database)).unwrap());
+    let (org, nonces, others): (OrgId, _, _) = ("acme".parse().unwrap(), one.nonces(), other.nonces());
+    let asked: Vec<_> = (0..100).map(|number| nonces.enter(org.clone(), [number; 20])).collect();
+    assert!(asked.into_iter().all(|entered| entered.wait() == Ok(true)));
+    assert_eq!(others.enter(org.clone(), [7; 20]).wait(), Ok(false));
+    assert_eq!(others.enter("other".parse().unwrap(), [7; 20]).wait(), Ok(true), "each organisation has its own");
+    others.strike(org.clone(), [7; 20]);
+    assert_eq!(others.enter(org.clone(), [7; 20]).wait(), Ok(false), "it was not this bridge that entered it");
+    nonces.strike(org.clone(), [7; 20]);
+    assert_eq!(nonces.enter(org.clone(), [7; 20]).wait(), Ok(true), "what is asked for is done in its order");
+    one.close();
+    assert!(nonces.enter(org, [8; 20]).wait().is_err(), "a journal that is closed takes nothing");
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Job applications and the protection of their candidates.
 
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{shown, text};
-use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId, RequisitionId, Text};
-use crate::journal::{ApplicationRecord, EventRecord, Page, ProtectionRecord};
+use crate::domain::{ApplicationId, CandidateId, Details, EventId, EventType, OrgId, RequisitionId, Text};
+use crate::journal::{ApplicationRecord, EventRecord, Page, ProtectionRecord, ReadBackRecord, ReadBackState};
 
 /// A page of applications that are in an interview.
 #[derive(Serialize, ToSchema)]
@@ -72,9 +71,32 @@ struct Protection {
     started_at: Option<String>,
     #[schema(required, format = DateTime)]
     ended_at: Option<String>,
-    /// What was read back from Workday; nothing is, in this release.
-    #[schema(required, value_type = Option<Object>)]
-    details: Option<Value>,
+    /// What was read back from Workday.
+    #[schema(required)]
+    details: Option<ReadDetails>,
+    /// How reading it went; null where nothing is to be read.
+    #[schema(required)]
+    read_back: Option<ReadBack>,
+}
+
+/// What was read back from Workday, and when.
+#[derive(Serialize, ToSchema)]
+struct ReadDetails {
+    #[serde(flatten)]
+    details: Details,
+    #[schema(format = DateTime)]
+    read_at: String,
+}
+
+/// How reading back from Workday stands.
+#[derive(Serialize, ToSchema)]
+struct ReadBack {
+    state: ReadBackState,
+    attempts: u32,
+    #[schema(required, format = DateTime)]
+    next_attempt_at: Option<String>,
+    #[schema(required)]
+    last_error: Option<String>,
 }
 
 pub(in crate::admin) fn applications(page: Page<ApplicationRecord>) -> Applications {
@@ -109,7 +131,8 @@ pub(in crate::admin) fn protections(page: Page<ProtectionRecord>) -> Protections
     Protections { protections: page.items.into_iter().map(protection).collect(), next: shown(page.next) }
 }
 
-fn protection(record: ProtectionRecord) -> Protection {
+fn protection(mut record: ProtectionRecord) -> Protection {
+    let read = record.read_back.as_mut().and_then(|read_back| read_back.details.take());
     Protection {
         orgid: record.org,
         candidate_id: record.candidate,
@@ -118,6 +141,16 @@ fn protection(record: ProtectionRecord) -> Protection {
         active: record.span.is_active(),
         started_at: text(record.span.started_at),
         ended_at: text(record.span.ended_at),
-        details: None,
+        details: read.map(|(details, read_at)| ReadDetails { details, read_at: read_at.to_string() }),
+        read_back: record.read_back.map(read_back),
+    }
+}
+
+fn read_back(record: ReadBackRecord) -> ReadBack {
+    ReadBack {
+        state: record.state,
+        attempts: record.attempts,
+        next_attempt_at: text(record.next_attempt_at),
+        last_error: record.last_error,
     }
 }

@@ -134,14 +134,19 @@ pub(super) fn erasures(connection: &Connection, limit: usize) -> rusqlite::Resul
     statement.query_map([limit], read_erasure)?.collect()
 }
 
+/// The receipt of this number.
+pub(super) fn erasure_of(connection: &Connection, number: u64) -> rusqlite::Result<Option<Erasure>> {
+    let sql = format!("SELECT {ERASURE_COLUMNS} FROM erasure WHERE sequence = ?1");
+    connection.prepare_cached(&sql)?.query_row([number], read_erasure).optional()
+}
+
 /// The erasures that are not done, with whose they are, oldest first.
-pub(super) fn waiting_erasures(connection: &Connection) -> rusqlite::Result<Vec<(Erasure, CandidateId)>> {
-    let sql =
-        format!("SELECT {ERASURE_COLUMNS}, candidate_id FROM erasure WHERE candidate_id IS NOT NULL ORDER BY sequence");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], |row| Ok((read_erasure(row)?, row.get::<_, String>(5)?)))?;
+pub(super) fn waiting_erasures(connection: &Connection) -> rusqlite::Result<Vec<(u64, OrgId, CandidateId)>> {
+    let sql = "SELECT sequence, orgid, candidate_id FROM erasure WHERE candidate_id IS NOT NULL ORDER BY sequence";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, organisation(row, 1)?, row.get::<_, String>(2)?)))?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(rows.into_iter().filter_map(|(erasure, id)| CandidateId::new(&id).ok().map(|id| (erasure, id))).collect())
+    Ok(rows.into_iter().filter_map(|(number, org, id)| Some((number, org, CandidateId::new(&id).ok()?))).collect())
 }
 
 /// The number under which an event was replayed last, after it had been delivered.
@@ -182,6 +187,12 @@ pub(super) fn remove_record(connection: &Connection, record: u64) -> rusqlite::R
         }
     }
     Ok(())
+}
+
+/// Removes what a relay answered to an attempt.
+pub(super) fn remove_answer(connection: &Connection, settlement: u64) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("UPDATE settlement SET answer = NULL WHERE sequence = ?1")?;
+    statement.execute([settlement]).map(drop)
 }
 
 /// Figures of what was removed of an organisation.

@@ -32,6 +32,8 @@ pub(super) struct Removal {
     pub(super) as_of: u64,
     /// Records of events that were removed before.
     pub(super) stray: Vec<u64>,
+    /// Settlements whose answers speak of who is to be forgotten.
+    pub(super) answers: Vec<u64>,
     /// The erasure that is done with this, if all of it can be removed.
     pub(super) erasure: Option<u64>,
     /// What relays asked for before this time is forgotten.
@@ -135,6 +137,9 @@ impl Turn<'_> {
         }
         for record in &removal.stray {
             amend::remove_record(self.journal, *record)?;
+        }
+        for settlement in &removal.answers {
+            amend::remove_answer(self.journal, *settlement)?;
         }
         if let Some(before) = removal.holds_before {
             amend::forget_holds(self.journal, before)?;

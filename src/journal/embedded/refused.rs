@@ -19,7 +19,7 @@ use self::ring::Ring;
 use super::schema::OpenError;
 use super::{beside, spawn};
 use crate::clock::Clock;
-use crate::domain::{CandidateId, OrgId};
+use crate::domain::OrgId;
 use crate::journal::refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 use crate::journal::{Cursor, Page, Ticket, Unavailable};
 
@@ -111,8 +111,8 @@ impl Refused for RefusedFile {
         self.query(move |ring| ring.remove(id))
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId) -> Ticket<u64> {
-        self.query(move |ring| ring.erase(&org, &candidate))
+    fn erase(&self, org: OrgId, names: Vec<String>) -> Ticket<u64> {
+        self.query(move |ring| ring.erase(&org, &names))
     }
 
     fn close(&self) {

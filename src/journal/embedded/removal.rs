@@ -1,6 +1,6 @@
 //! What may be removed: found by upkeep, checked once more and done by the writer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -40,21 +40,14 @@ impl<'c> Remover<'c> {
         candidate: &CandidateId,
         undelivered: bool,
     ) -> rusqlite::Result<Option<Vec<RemovedEvent>>> {
-        let key = self.identity.keys.candidate(org, candidate.as_str());
-        let mut statement = self.connection.prepare_cached("SELECT event FROM idx.candidate WHERE k = ?1")?;
-        let own = statement.query_map([key], |row| row.get::<_, u64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
         let mut events = BTreeMap::new();
-        for sequence in own {
-            let Some(stored) = append::read(self.connection, sequence, self.identity.tag)? else { continue };
-            if stored.event.orgid != *org || stored.event.candidate_id != *candidate {
-                continue;
-            }
+        for stored in self.own(org, candidate)? {
             let application = self.application(fact::application(&stored, self.identity))?;
             if application.in_interview && !undelivered {
                 return Ok(None);
             }
             let mut place = application.head.unwrap_or(0);
-            events.insert(sequence, (stored, application.head));
+            events.insert(stored.sequence, (stored, application.head));
             while let Some(stored) = append::read(self.connection, place, self.identity.tag)? {
                 place = stored.previous;
                 events.entry(stored.sequence).or_insert((stored, application.head));
@@ -68,6 +61,45 @@ impl<'c> Remover<'c> {
             removed.push(self.removed(&stored, head, head == Some(stored.sequence))?);
         }
         Ok(Some(removed))
+    }
+
+    /// The ids by which messages and answers speak of the candidate.
+    pub(super) fn names(&self, org: &OrgId, candidate: &CandidateId) -> rusqlite::Result<Vec<String>> {
+        let mut names = BTreeSet::from([candidate.as_str().to_owned()]);
+        for stored in self.own(org, candidate)? {
+            names.insert(stored.event.job_application_id.as_str().to_owned());
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// The events of the candidate.
+    fn own(&self, org: &OrgId, candidate: &CandidateId) -> rusqlite::Result<Vec<Stored>> {
+        let key = self.identity.keys.candidate(org, candidate.as_str());
+        let mut statement = self.connection.prepare_cached("SELECT event FROM idx.candidate WHERE k = ?1")?;
+        let places = statement.query_map([key], |row| row.get::<_, u64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut own = Vec::with_capacity(places.len());
+        for place in places {
+            let stored = append::read(self.connection, place, self.identity.tag)?;
+            // Two candidates may have one key.
+            own.extend(stored.filter(|Stored { event, .. }| event.orgid == *org && event.candidate_id == *candidate));
+        }
+        Ok(own)
+    }
+
+    /// The settlements of the organisation whose answers speak of one of these. A relay may have named
+    /// a candidate when it was told of another, so all are looked through.
+    pub(super) fn answers(&self, org: &OrgId, names: &[String]) -> rusqlite::Result<Vec<u64>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT s.sequence FROM settlement s JOIN event e ON e.sequence = s.event
+             WHERE instr(s.answer, ?1) AND e.orgid = ?2",
+        )?;
+        let mut found = BTreeSet::new();
+        for name in names {
+            for settlement in statement.query_map([name, org.as_str()], |row| row.get(0))? {
+                found.insert(settlement?);
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Of the next events after this place that were received before that time, those that may go;

@@ -68,6 +68,21 @@ pub(super) enum Synchronous {
     Normal,
 }
 
+impl Synchronous {
+    /// What SQLite calls it.
+    fn level(self) -> u8 {
+        match self {
+            Self::Full => 2,
+            Self::Normal => 1,
+        }
+    }
+}
+
+/// Sets how hard the next commits of a connection are pushed to the disk.
+pub(super) fn push(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("PRAGMA synchronous = {}", synchronous.level()))
+}
+
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -114,20 +129,15 @@ pub(super) fn truncate_log(connection: &Connection, within: Duration) -> rusqlit
 }
 
 fn configure(connection: &Connection, path: &Path, synchronous: Synchronous) -> Result<(), OpenError> {
-    let level = match synchronous {
-        Synchronous::Full => 2,
-        Synchronous::Normal => 1,
-    };
     connection.busy_timeout(BUSY).map_err(sqlite(path))?;
     connection.set_prepared_statement_cache_capacity(64);
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(sqlite(path))?;
     expect(path, "journal_mode", "wal", mode)?;
     // What is deleted is overwritten, as erasure promises.
-    connection
-        .execute_batch(&format!("PRAGMA synchronous = {level}; PRAGMA secure_delete = ON"))
-        .map_err(sqlite(path))?;
+    connection.execute_batch("PRAGMA secure_delete = ON").map_err(sqlite(path))?;
+    push(connection, synchronous).map_err(sqlite(path))?;
     let found: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(sqlite(path))?;
-    expect(path, "synchronous", &level.to_string(), found.to_string())
+    expect(path, "synchronous", &synchronous.level().to_string(), found.to_string())
 }
 
 fn expect(path: &Path, pragma: &'static str, wanted: &str, found: String) -> Result<(), OpenError> {

@@ -22,7 +22,7 @@ use super::writer::Command;
 use crate::clock::Clock;
 use crate::domain::{CandidateId, EventId, OrgId};
 use crate::journal::{
-    Actor, DeliveryState, Discarded, Erasure, EventRecord, Replay, Replayed, Ticket, Unavailable, Which,
+    Actor, DeliveryState, Discarded, Erasure, EventRecord, Replay, Replayed, Ticket, Unavailable, WaitingErasure, Which,
 };
 
 /// How many events one step changes.
@@ -137,36 +137,33 @@ impl Keeper {
         Ok(if self.amend(discard)?.events == 1 { Discarded::Done } else { Discarded::NotDead })
     }
 
-    pub(super) fn erase(
-        &self,
-        org: &OrgId,
-        candidate: &CandidateId,
-        undelivered: bool,
-        actor: Actor,
-    ) -> Result<Erasure, Unavailable> {
-        let asked = Amendment::Erasure { org: org.clone(), candidate: candidate.clone(), actor };
-        let number = self.amend(asked)?.sequence;
-        if self.finish_erasure(number, org, candidate, undelivered)? {
-            self.truncate()?;
-        }
-        let erasures = amend::erasures(&self.connection, usize::MAX >> 1).map_err(failing)?;
-        erasures.into_iter().find(|erasure| erasure.number == number).ok_or(Unavailable::Stopped)
+    pub(super) fn erase(&self, org: OrgId, candidate: CandidateId, actor: Actor) -> Result<u64, Unavailable> {
+        Ok(self.amend(Amendment::Erasure { org, candidate, actor })?.sequence)
     }
 
-    /// Does the erasures that can be done now.
-    pub(super) fn finish_erasures(&self) -> Result<u64, Unavailable> {
-        let mut done = 0;
-        for (erasure, candidate) in amend::waiting_erasures(&self.connection).map_err(failing)? {
-            done += u64::from(self.finish_erasure(erasure.number, &erasure.org, &candidate, false)?);
-        }
-        if done > 0 {
+    pub(super) fn waiting_erasures(&self) -> Result<Vec<WaitingErasure>, Unavailable> {
+        self.progress.catch_up()?;
+        let remover = Remover::new(&self.connection, &self.identity);
+        let waiting = amend::waiting_erasures(&self.connection).map_err(failing)?;
+        let waiting = waiting.into_iter().map(|(number, org, candidate)| {
+            let held = remover.of_candidate(&org, &candidate, false)?.is_none();
+            Ok(WaitingErasure { number, names: remover.names(&org, &candidate)?, org, held })
+        });
+        waiting.collect::<rusqlite::Result<_>>().map_err(failing)
+    }
+
+    pub(super) fn finish_erasure(&self, number: u64, undelivered: bool) -> Result<Option<Erasure>, Unavailable> {
+        let waiting = amend::waiting_erasures(&self.connection).map_err(failing)?;
+        if let Some((_, org, candidate)) = waiting.into_iter().find(|(waiting, ..)| *waiting == number)
+            && self.remove_candidate(number, &org, &candidate, undelivered)?
+        {
             self.truncate()?;
         }
-        Ok(done)
+        amend::erasure_of(&self.connection, number).map_err(failing)
     }
 
     /// Whether nothing held the erasure up and it is done.
-    fn finish_erasure(
+    fn remove_candidate(
         &self,
         number: u64,
         org: &OrgId,
@@ -178,6 +175,11 @@ impl Keeper {
         let remover = Remover::new(&self.connection, &self.identity);
         let found = remover.of_candidate(org, candidate, undelivered).map_err(failing)?;
         let Some(mut events) = found else { return Ok(false) };
+        let names = remover.names(org, candidate).map_err(failing)?;
+        let answers = remover.answers(org, &names).map_err(failing)?;
+        for step in answers.chunks(STEP) {
+            self.amend(Amendment::Remove(Removal { answers: step.to_vec(), ..Removal::default() }))?;
+        }
         while events.len() > STEP {
             let rest = events.split_off(STEP);
             let wanted = events.len() as u64;

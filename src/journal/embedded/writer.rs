@@ -19,7 +19,7 @@ use super::append::{self, Identity};
 use super::follow::Progress;
 use super::lanes::Lanes;
 use super::log::{self, Log};
-use super::schema;
+use super::schema::{self, Synchronous};
 use super::standings::Standings;
 use super::turn::{Effects, Turn};
 use crate::clock::Clock;
@@ -101,6 +101,8 @@ pub(super) struct Writer {
     pub(super) folder: PathBuf,
     pub(super) last: u64,
     pub(super) last_received: Timestamp,
+    /// How hard the next commit is pushed to the disk.
+    pub(super) synchronous: Synchronous,
     pub(super) free_mb: Option<u64>,
     pub(super) failing: bool,
 }
@@ -156,7 +158,7 @@ impl Writer {
         self.free_mb = rustix::fs::statvfs(&self.folder).ok().map(|fs| (fs.f_bavail * fs.f_frsize) >> 20);
         // An idle journal whose health nobody asks for leaves the disk alone.
         if self.shown.asked.swap(false, Ordering::Relaxed) || self.failing {
-            let tried = append::probe(&self.journal);
+            let tried = self.push(Synchronous::Full).and_then(|()| append::probe(&self.journal));
             self.failing = tried.is_err();
             if let Err(error) = tried {
                 let failure = self.failed(&error);
@@ -198,8 +200,9 @@ impl Writer {
     fn turn(&mut self, commands: Vec<Command>) {
         let at = self.last_received.max(now_in_milliseconds(&*self.clock));
         let mut effects = Effects::default();
+        let wanted = needed(&commands);
         let mut commands = commands.into_iter();
-        match self.store(&mut commands, at, &mut effects) {
+        match self.store(&mut commands, at, wanted, &mut effects) {
             Ok(last) => {
                 self.last_received = at;
                 self.commit_effects(effects, at, last);
@@ -223,10 +226,12 @@ impl Writer {
         &mut self,
         commands: &mut impl Iterator<Item = Command>,
         at: Timestamp,
+        wanted: Synchronous,
         effects: &mut Effects,
     ) -> rusqlite::Result<u64> {
         let low_disk = self.low_disk();
         let now = self.clock.monotonic();
+        self.push(wanted)?;
         self.journal.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut turn = Turn {
             journal: &self.journal,
@@ -246,6 +251,16 @@ impl Writer {
         self.journal.prepare_cached("COMMIT")?.execute([])?;
         self.standings.merge(learned, last);
         Ok(last)
+    }
+
+    /// Sets how hard the next commits are pushed to the disk. SQLite takes it when it compiles the
+    /// statement, which is why it is not kept prepared.
+    fn push(&mut self, wanted: Synchronous) -> rusqlite::Result<()> {
+        if self.synchronous != wanted {
+            schema::push(&self.journal, wanted)?;
+            self.synchronous = wanted;
+        }
+        Ok(())
     }
 
     fn commit_effects(&mut self, mut effects: Effects, at: Timestamp, last: u64) {
@@ -299,6 +314,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// How hard a batch has to be pushed to the disk. Claims and settlements may go with a power cut:
+/// what they were about is then sent again, as after any end in the middle of an attempt. They go
+/// to the disk with the next commit that is synced, and a killed process takes nothing with it.
+fn needed(commands: &[Command]) -> Synchronous {
+    let may_go = |command: &Command| matches!(command, Command::Claim(..) | Command::Settle(..));
+    if commands.iter().all(may_go) { Synchronous::Normal } else { Synchronous::Full }
 }
 
 /// The journal keeps milliseconds; what is decided must be what is stored.

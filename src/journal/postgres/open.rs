@@ -12,6 +12,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 
 use super::figures::Desk;
 use super::link::{self, Failure, Link};
+use super::nonces::{self, Desk as NonceDesk};
 use super::refused::{self, Desk as RefusedDesk};
 use super::schema::{self, SchemaError};
 use super::shared::Shared;
@@ -79,6 +80,7 @@ struct Desks {
     jobs: mpsc::UnboundedReceiver<Job>,
     closing: watch::Receiver<bool>,
     refused: RefusedDesk,
+    nonces: NonceDesk,
 }
 
 impl Postgres {
@@ -93,7 +95,16 @@ impl Postgres {
         let ((queries, asked), (jobs, wanted)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (closing, closed) = watch::channel(false);
         let (table, refused) = refused::table(options.keep_refused);
-        let desks = Desks { messages: message, work: working, queries: asked, jobs: wanted, closing: closed, refused };
+        let (nonces, used) = nonces::table();
+        let desks = Desks {
+            messages: message,
+            work: working,
+            queries: asked,
+            jobs: wanted,
+            closing: closed,
+            refused,
+            nonces: used,
+        };
         let (opened, opening) = blocking::channel();
         let observer = options.observer;
         let thread = std::thread::Builder::new()
@@ -107,6 +118,7 @@ impl Postgres {
             shared,
             closing,
             refused: Mutex::new((!options.keep_refused.is_zero()).then_some(table)),
+            nonces,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -201,7 +213,8 @@ async fn attend(line: &Arc<Line>, shared: Arc<Shared>, desks: Desks) {
         work::run(link(), &shared, desks.work),
         keep(keeper, desks.jobs),
         pulse::run(link(), &shared, desks.closing.clone()),
-        desks.refused.run(link(), desks.closing),
+        desks.refused.run(link(), desks.closing.clone()),
+        desks.nonces.run(link(), &shared, desks.closing),
         first,
         second,
     );

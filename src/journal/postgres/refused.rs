@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row};
 use super::gate::milliseconds;
 use super::link::{Failure, Link, Values};
 use super::row::{millisecond, number, organisation, text};
-use crate::domain::{CandidateId, OrgId};
+use crate::domain::OrgId;
 use crate::journal::refused::{MOST_KEPT, mentions};
 use crate::journal::{Cursor, Page, Refused, RefusedFilter, RefusedHead, RefusedRecord, Ticket, Unavailable};
 
@@ -98,8 +98,8 @@ impl Refused for RefusedTable {
         })
     }
 
-    fn erase(&self, org: OrgId, candidate: CandidateId) -> Ticket<u64> {
-        self.ask(async move |client| erase(client, &org, &candidate).await)
+    fn erase(&self, org: OrgId, names: Vec<String>) -> Ticket<u64> {
+        self.ask(async move |client| erase(client, &org, &names).await)
     }
 
     fn close(&self) {
@@ -164,13 +164,13 @@ async fn list(
     Ok(Page { items, next: next.flatten() })
 }
 
-async fn erase(client: &Client, org: &OrgId, candidate: &CandidateId) -> Result<u64, Failure> {
+async fn erase(client: &Client, org: &OrgId, names: &[String]) -> Result<u64, Failure> {
     let sql = "SELECT id, body, query, message, soap_action FROM refused WHERE orgid = $1 FOR UPDATE";
     let rows = client.query_typed(sql, &[(&org.as_str(), Type::TEXT)]).await?;
     let mut found: Vec<i64> = Vec::new();
     for row in rows {
         let texts: [Option<&str>; 4] = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?];
-        if texts.iter().flatten().any(|text| mentions(text, candidate.as_str())) {
+        if texts.iter().flatten().any(|text| mentions(text, names)) {
             found.push(row.try_get(0)?);
         }
     }

@@ -13,7 +13,7 @@ use super::link::{Failure, Values};
 use super::row::{millisecond, number, optional, organisation, text};
 use super::upkeep::{Keeper, STEP};
 use crate::domain::{CandidateId, OrgId};
-use crate::journal::Erasure;
+use crate::journal::{Erasure, WaitingErasure};
 
 /// For how long a process that was not seen may still come back to its figures.
 const GONE_AFTER: i64 = 86_400_000;
@@ -28,51 +28,29 @@ const TRACES: [&str; 5] = [
 ];
 
 impl Keeper {
-    /// Removes all of a candidate's applications, now or once nothing holds that up.
-    pub(super) async fn erase(
-        &mut self,
-        org: &OrgId,
-        candidate: &CandidateId,
-        undelivered: bool,
-        actor: &str,
-    ) -> Result<Erasure, Failure> {
+    /// Records that all of a candidate's applications are to be removed.
+    pub(super) async fn erase(&mut self, org: &OrgId, candidate: &CandidateId, actor: &str) -> Result<u64, Failure> {
         let sql = "INSERT INTO erasure (number, at, orgid, candidate_id, actor)
                    VALUES (nextval('record'), journal_now(), $1, $2, $3) RETURNING number";
-        let number = self
-            .link
-            .transact(async |client| {
-                let values: Values<'_> =
-                    &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT), (&text(actor), Type::TEXT)];
-                Ok(client.query_typed_one(sql, values).await?.try_get::<_, i64>(0)?)
-            })
-            .await?;
-        self.finish(number, org, candidate, undelivered).await?;
+        let record = async |client: &Client| {
+            let values: Values<'_> =
+                &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT), (&text(actor), Type::TEXT)];
+            number(&client.query_typed_one(sql, values).await?, 0)
+        };
+        self.link.transact(record).await
+    }
+
+    /// The erasures that are not done.
+    pub(super) async fn waiting_erasures(&mut self) -> Result<Vec<WaitingErasure>, Failure> {
+        self.link.ask(waiting).await
+    }
+
+    /// Does an erasure unless something holds it up.
+    pub(super) async fn finish_erasure(&mut self, number: u64, undelivered: bool) -> Result<Option<Erasure>, Failure> {
+        let (desk, number) = (self.desk, number as i64);
+        self.link.transact(async |client| finish(client, desk, number, undelivered).await).await?;
         let erasures = self.link.ask(async |client| erasures(client, i64::MAX).await).await?;
-        let own = erasures.into_iter().find(|erasure| erasure.number == number as u64);
-        own.ok_or_else(|| Failure::Damaged("the receipt of an erasure is gone".into()))
-    }
-
-    /// Does the erasures that can be done now.
-    pub(super) async fn finish_erasures(&mut self) -> Result<u64, Failure> {
-        let sql = "SELECT number, orgid, candidate_id FROM erasure WHERE candidate_id IS NOT NULL ORDER BY number";
-        let waiting = self.link.ask(async |client| Ok(client.query_typed(sql, &[]).await?)).await?;
-        let mut done = 0;
-        for row in waiting {
-            let Ok(candidate) = CandidateId::new(row.try_get(2)?) else { continue };
-            done += u64::from(self.finish(row.try_get(0)?, &organisation(&row, 1)?, &candidate, false).await?);
-        }
-        Ok(done)
-    }
-
-    async fn finish(
-        &mut self,
-        number: i64,
-        org: &OrgId,
-        candidate: &CandidateId,
-        undelivered: bool,
-    ) -> Result<bool, Failure> {
-        let desk = self.desk;
-        self.link.transact(async |client| erase(client, desk, number, org, candidate, undelivered).await).await
+        Ok(erasures.into_iter().find(|erasure| erasure.number == number as u64))
     }
 
     /// Removes what is older and not needed.
@@ -98,26 +76,57 @@ async fn sweep(client: &Client, before: i64, gone: i64) -> Result<(), Failure> {
     figures::fold(client, gone).await
 }
 
-/// Whether nothing held the erasure up and it is done.
-async fn erase(
-    client: &Client,
-    desk: Desk,
-    number: i64,
-    org: &OrgId,
-    candidate: &CandidateId,
-    undelivered: bool,
-) -> Result<bool, Failure> {
-    let own = "SELECT DISTINCT application FROM event WHERE orgid = $1 AND candidate_id = $2";
-    let values: Values<'_> = &[(&org.as_str(), Type::TEXT), (&candidate.as_str(), Type::TEXT)];
+/// Whose an erasure is that is not done, and what of it stands.
+struct Subject {
+    org: OrgId,
+    names: Vec<String>,
+    applications: Vec<Uuid>,
+}
+
+async fn waiting(client: &Client) -> Result<Vec<WaitingErasure>, Failure> {
+    let sql = "SELECT number FROM erasure WHERE candidate_id IS NOT NULL ORDER BY number";
+    let mut waiting = Vec::new();
+    for row in client.query_typed(sql, &[]).await? {
+        let number = row.try_get(0)?;
+        let Some(Subject { org, names, applications }) = subject(client, number).await? else { continue };
+        let held = held(client, &applications).await?;
+        waiting.push(WaitingErasure { number: number as u64, org, names, held });
+    }
+    Ok(waiting)
+}
+
+/// `None` if it is done, or never was.
+async fn subject(client: &Client, number: i64) -> Result<Option<Subject>, Failure> {
+    let whose = "SELECT orgid, candidate_id FROM erasure WHERE number = $1 AND candidate_id IS NOT NULL";
+    let Some(row) = client.query_typed_opt(whose, &[(&number, Type::INT8)]).await? else { return Ok(None) };
+    let (org, candidate) = (organisation(&row, 0)?, row.try_get::<_, String>(1)?);
+    let own = "SELECT DISTINCT application, job_application_id FROM event WHERE orgid = $1 AND candidate_id = $2";
+    let values: Values<'_> = &[(&org.as_str(), Type::TEXT), (&candidate, Type::TEXT)];
     let rows = client.query_typed(own, values).await?;
-    let applications = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<Uuid>, Failure>>()?;
-    lock(client, &applications).await?;
+    let applications = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_, Failure>>()?;
+    let mut names = rows.iter().map(|row| Ok(row.try_get(1)?)).collect::<Result<Vec<_>, Failure>>()?;
+    names.push(candidate);
+    Ok(Some(Subject { org, names, applications }))
+}
+
+async fn held(client: &Client, applications: &[Uuid]) -> Result<bool, Failure> {
     let holds = "SELECT EXISTS (SELECT FROM application WHERE key = ANY ($1) AND since IS NOT NULL)
                      OR EXISTS (SELECT FROM work WHERE application = ANY ($1) AND state = 0)";
-    let values: Values<'_> = &[(&applications, Type::UUID_ARRAY)];
-    if !undelivered && client.query_typed_one(holds, values).await?.try_get(0)? {
-        return Ok(false);
+    Ok(client.query_typed_one(holds, &[(&applications, Type::UUID_ARRAY)]).await?.try_get(0)?)
+}
+
+async fn finish(client: &Client, desk: Desk, number: i64, undelivered: bool) -> Result<(), Failure> {
+    let Some(Subject { org, names, applications }) = subject(client, number).await? else { return Ok(()) };
+    lock(client, &applications).await?;
+    if !undelivered && held(client, &applications).await? {
+        return Ok(());
     }
+    // A relay may have named the candidate when it was told of another.
+    let answers = "UPDATE attempt SET answer = NULL FROM event
+                   WHERE event.sequence = attempt.event AND event.orgid = $1
+                       AND EXISTS (SELECT FROM unnest($2) AS name WHERE strpos(answer, name) > 0)";
+    client.execute_typed(answers, &[(&org.as_str(), Type::TEXT), (&names, Type::TEXT_ARRAY)]).await?;
+    let values: Values<'_> = &[(&applications, Type::UUID_ARRAY)];
     let all = "SELECT sequence FROM event WHERE application = ANY ($1)";
     let rows = client.query_typed(all, values).await?;
     let events = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
@@ -125,7 +134,7 @@ async fn erase(
     client.execute_typed("DELETE FROM protection WHERE application = ANY ($1)", values).await?;
     let done = "UPDATE erasure SET candidate_id = NULL, done_at = journal_now(), events = $2 WHERE number = $1";
     client.execute_typed(done, &[(&number, Type::INT8), (&(events.len() as i64), Type::INT8)]).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Locks applications and their lanes, in the order in which messages do.

@@ -7,7 +7,8 @@ use super::link::{Failure, Values};
 use crate::journal::keys::Keys;
 
 /// The versions of the schema: what makes each, and the oldest that bridges may still work with it.
-const MIGRATIONS: &[(&str, i32)] = &[(include_str!("migrations/0001.sql"), 1)];
+const MIGRATIONS: &[(&str, i32)] =
+    &[(include_str!("migrations/0001.sql"), 1), (include_str!("migrations/0002.sql"), 1)];
 
 /// Whoever migrates holds this lock until its transaction ends; it is only a number that no other
 /// user of the database is likely to take.

@@ -108,6 +108,7 @@ pub(in crate::journal::embedded) fn protections(
             application: event.job_application_id,
             requisition: event.job_requisition_id,
             span,
+            read_back: None,
         };
         Ok((stored.sequence, record))
     })?;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Message;
 use crate::clock::Clock;
-use crate::domain::{CandidateId, OrgId};
+use crate::domain::OrgId;
 use crate::journal::embedded::schema::{self, OpenError, Synchronous};
 use crate::journal::refused::{MOST_KEPT, RefusedFilter, RefusedHead, RefusedRecord, mentions};
 use crate::journal::{Cursor, Page};
@@ -143,14 +143,14 @@ impl Ring {
         Ok(gone > 0)
     }
 
-    pub(super) fn erase(&self, org: &OrgId, candidate: &CandidateId) -> rusqlite::Result<u64> {
+    pub(super) fn erase(&self, org: &OrgId, names: &[String]) -> rusqlite::Result<u64> {
         let sql = "SELECT id, text, message, query, soap_action FROM refused WHERE org = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([org.as_str()])?;
         let mut found: Vec<u64> = Vec::new();
         while let Some(row) = rows.next()? {
             let texts: [Option<String>; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-            if texts.iter().flatten().any(|text| mentions(text, candidate.as_str())) {
+            if texts.iter().flatten().any(|text| mentions(text, names)) {
                 found.push(row.get(0)?);
             }
         }

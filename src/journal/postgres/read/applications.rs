@@ -104,6 +104,7 @@ fn protection(row: &Row, identity: &Identity) -> Result<ProtectionRecord, Failur
         application: event.job_application_id,
         requisition: event.job_requisition_id,
         span: Span { started_at: at(EVENT_WIDTH)?, ended_at: at(EVENT_WIDTH + 1)? },
+        read_back: None,
     })
 }
 
