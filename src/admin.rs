@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod applications;
+mod credentials;
 mod erasure;
 mod front;
 mod health;
@@ -114,6 +115,7 @@ fn documented() -> Routes {
         .and(erasure::routes())
         .and(refused::routes())
         .and(reload::routes())
+        .and(credentials::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

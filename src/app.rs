@@ -29,6 +29,7 @@ use crate::admin::{self, Admin, Reload};
 use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
+use crate::credential::Credentials;
 use crate::delivery::Pump;
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
@@ -95,10 +96,11 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
+    let notes = Credentials::new(Arc::clone(&clock));
     let answer = net::Patience::new(settings.limits.answer);
     let Opened { journal, refused, nonces } =
         store::open(&settings.store, &answer, Arc::clone(&clock), metrics.clone())?;
-    let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings)?;
+    let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings, &notes)?;
     let routing = Arc::new(Routing::new(table));
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let tokens = Arc::new(ArcSwap::from_pointee(tokens));
@@ -138,6 +140,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         handshakes,
         request,
         answer,
+        notes,
         journal: Arc::clone(&journal),
         pump: Arc::clone(&pump),
     });

@@ -7,6 +7,7 @@ mod api;
 pub mod check;
 mod columns;
 pub mod convert;
+pub mod credentials;
 pub mod demo;
 pub mod erase;
 pub mod events;
@@ -64,6 +65,8 @@ enum Command {
     Events(events::Options),
     /// Print the figures of a running bridge, a line for each organisation
     Stats(stats::Options),
+    /// Print which credentials a running bridge has seen in use, and when last
+    Credentials(credentials::Options),
     /// Tell a running bridge to read its configuration again, and print what changed
     Reload(reload::Options),
     /// Remove what identifies one candidate from a running bridge
@@ -84,6 +87,7 @@ impl Command {
             Self::Send(options) => send::run(&options),
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
+            Self::Credentials(options) => credentials::run(&options),
             Self::Reload(options) => reload::run(&options),
             Self::Erase(options) => erase::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),

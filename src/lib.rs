@@ -64,6 +64,8 @@ pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
+pub mod credential;
+#[cfg(feature = "server")]
 pub mod delivery;
 #[cfg(feature = "server")]
 pub mod intake;

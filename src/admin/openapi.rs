@@ -9,7 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{Problem, actions, api, applications, erasure, health, openapi, refused, reload};
+use super::{Problem, actions, api, applications, credentials, erasure, health, openapi, refused, reload};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +38,7 @@ use super::{Problem, actions, api, applications, erasure, health, openapi, refus
         refused::one,
         refused::retry,
         reload::reload,
+        credentials::credentials,
         health::livez,
         health::readyz,
         health::scrape,

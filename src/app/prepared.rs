@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::routing::Table;
 use crate::admin::{Token, Tokens};
 use crate::config::{AdminToken, Role, Settings};
+use crate::credential::Credentials;
 use crate::delivery::Policy;
 use crate::organisation::Directory;
 
@@ -27,11 +28,11 @@ impl Prepared {
     ///
     /// # Errors
     /// When a relay's client cannot be built, or the admin token neither read nor made.
-    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
-        let table = Table::of(settings)?;
+    pub(super) fn of(settings: &Settings, notes: &Credentials) -> anyhow::Result<Self> {
+        let (directory, table) = (Directory::of(settings, notes), Table::of(settings, notes)?);
         // The last that can fail, as it may leave a file behind.
         let (tokens, operator) = tokens(settings)?;
-        Ok(Self { directory: Directory::of(settings), table, policy: policy(settings), tokens, operator })
+        Ok(Self { directory, table, policy: policy(settings), tokens, operator })
     }
 }
 

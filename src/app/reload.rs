@@ -9,6 +9,7 @@ use super::routing::Routing;
 use super::{Origin, announce};
 use crate::admin::{Reload, Reloaded, Tokens};
 use crate::config::{Changes, Faults, Loaded, Settings};
+use crate::credential::Credentials;
 use crate::delivery::{Policy, Pump};
 use crate::journal::{Journal, Turn};
 use crate::net::{Handshakes, Patience};
@@ -31,6 +32,7 @@ pub(super) struct Reloader {
     pub(super) request: Patience,
     /// How long an answer may wait for what the journal keeps of tokens.
     pub(super) answer: Patience,
+    pub(super) notes: Credentials,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) pump: Arc<Pump>,
 }
@@ -39,7 +41,7 @@ impl Reload for Reloader {
     fn reload(&self) -> Result<Reloaded, Vec<String>> {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         let prepared = self.origin.load().map_err(sentences).and_then(|loaded| {
-            let prepared = Prepared::of(&loaded.settings).map_err(|error| vec![format!("{error:#}")])?;
+            let prepared = Prepared::of(&loaded.settings, &self.notes).map_err(|error| vec![format!("{error:#}")])?;
             Ok((loaded, prepared))
         });
         match prepared {
@@ -84,6 +86,7 @@ impl Reloader {
         self.public.sign_ins.forget();
         self.policy.store(Arc::new(prepared.policy));
         self.tokens.store(Arc::new(prepared.tokens));
+        self.notes.forget_unheld();
         self.pump.nudge();
         // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
         drop(self.journal.turn(Turn::SetUpRead, "reload".into()));

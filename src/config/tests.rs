@@ -211,6 +211,8 @@ fn an_organisation_says_who_may_post() {
     assert_eq!(of("auth.basic = { username = 'a:b', password = 'x' }"), Some(1));
     assert_eq!(of("auth.basic = { username = 'a' }"), Some(1));
     assert_eq!(of("auth.bearer = 'x'"), None);
+    assert_eq!(of("auth.bearer = 'x'\nauth.bearer_next = 'y'"), None);
+    assert_eq!(of("auth.basic = { username = 'a', password = 'x' }\nauth.bearer_next = 'y'"), Some(1));
     assert_eq!(of("auth.wsse = { username = 'a' }"), Some(1));
     assert_eq!(of("auth.wsse = { username = 'a:b', password = 'x', password_next = 'y' }"), None);
 }

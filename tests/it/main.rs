@@ -39,6 +39,7 @@ mod readme;
 mod refused;
 mod relay;
 mod reload;
+mod rotation;
 mod security;
 mod shared_journal;
 mod sign_in;

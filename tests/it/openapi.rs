@@ -188,7 +188,15 @@ async fn real_answers_are_as_the_document_says() {
     bridge.change("other", "B1", "Interview").await;
     bridge.delivered_of("other").await;
 
-    for path in ["events?limit=1", "events", "protections", "stats", "applications", "applications?in_interview=true"] {
+    for path in [
+        "events?limit=1",
+        "events",
+        "protections",
+        "stats",
+        "applications",
+        "applications?in_interview=true",
+        "credentials?orgid=acme",
+    ] {
         ok(&format!("GET /api/v1/{path}"), &[], Value::Null).await;
     }
     ok("GET /api/v1/applications/{orgid}/{job_application_id}", &["other", "B1"], Value::Null).await;

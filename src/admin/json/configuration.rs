@@ -1,9 +1,12 @@
-//! What a reload has changed.
+//! What a reload has changed, and which credentials are in use.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::text;
 use crate::admin::Reloaded;
+use crate::credential::Credential;
 use crate::domain::OrgId;
 
 /// What a reload has put in force. Secrets and certificates are named by their keys and never shown.
@@ -64,4 +67,40 @@ pub(in crate::admin) fn configuration(reloaded: Reloaded) -> Configuration {
         at_next_start,
         warnings,
     }
+}
+
+/// Credentials and their last uses.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Credentials {
+    /// Since when uses are noted: the start of the process.
+    #[schema(format = DateTime)]
+    since: String,
+    credentials: Vec<OfOrganisation>,
+}
+
+/// A credential, named by its key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Credential)]
+struct OfOrganisation {
+    orgid: OrgId,
+    /// The key in the organisation's section, such as `relay.api_key_next`.
+    key: &'static str,
+    /// When it was last used; null: not since then.
+    #[schema(required, format = DateTime)]
+    last_used_at: Option<String>,
+}
+
+pub(in crate::admin) fn credentials<'o>(
+    since: Timestamp,
+    organisations: impl Iterator<Item = (&'o OrgId, &'o [(&'static str, Credential)])>,
+) -> Credentials {
+    let all = organisations.flat_map(|(org, credentials)| {
+        let of = |(key, credential): &(&'static str, Credential)| OfOrganisation {
+            orgid: org.clone(),
+            key,
+            last_used_at: text(credential.last_used_at()),
+        };
+        credentials.iter().map(of).collect::<Vec<_>>()
+    });
+    Credentials { since: since.to_string(), credentials: all.collect() }
 }
