@@ -24,7 +24,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a command that failed.
@@ -95,6 +95,11 @@ impl Command {
     }
 }
 
+/// The command line as it is parsed, without doing anything.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
 /// Does what the process's arguments ask for.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -140,10 +145,9 @@ async fn until_told_to_stop() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 }
