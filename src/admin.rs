@@ -13,6 +13,7 @@ mod parameters;
 mod refused;
 mod reload;
 mod routes;
+mod surroundings;
 mod tokens;
 
 use std::sync::Arc;
@@ -27,8 +28,8 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::delivery::Policy;
 use crate::domain::OrgId;
-use crate::journal::{Ages, Journal, OrganisationStats};
-use crate::metrics::Metrics;
+use crate::journal::{Ages, Health, Journal, OrganisationStats, Unavailable};
+use crate::metrics::{Format, Metrics, Moment};
 use crate::public::Public;
 
 use routes::Routes;
@@ -36,6 +37,7 @@ use routes::Routes;
 pub use crate::problem::Problem;
 pub use health::{livez, ready};
 pub use reload::{Reload, Reloaded};
+pub use surroundings::Surroundings;
 pub use tokens::{Token, Tokens};
 
 /// What the routes of the admin listener work with.
@@ -58,6 +60,8 @@ pub struct Admin {
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
     pub stopping: watch::Receiver<bool>,
+    /// What may run out.
+    pub surroundings: Arc<Surroundings>,
 }
 
 impl Admin {
@@ -65,6 +69,29 @@ impl Admin {
     pub fn ages(&self) -> Ages {
         let policy = self.policy.load();
         Ages { useful_within: policy.useful_within, open_interview: policy.open_interview_alert }
+    }
+
+    /// Whether an event could be taken now.
+    pub fn health(&self) -> Health {
+        match *self.stopping.borrow() {
+            true => Health::NotReady(Unavailable::Stopped),
+            false => self.journal.health(),
+        }
+    }
+
+    /// What a scrape sees.
+    fn scraped(&self, format: Format) -> String {
+        for (org, silent) in self.silent() {
+            self.metrics.listened(&org, silent);
+        }
+        let moment = Moment {
+            now: self.clock.now(),
+            ready: self.health() == Health::Ready,
+            pulses: &self.journal.pulse(),
+            disk: self.surroundings.disk(),
+            certificate_expires: self.surroundings.certificate_expires(),
+        };
+        self.metrics.scrape(&moment, format)
     }
 
     /// The figures, with those of configured organisations that were never heard of.

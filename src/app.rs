@@ -25,7 +25,7 @@ use self::reload::Reloader;
 use self::routing::Routing;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
-use crate::admin::{self, Admin, Reload};
+use crate::admin::{self, Admin, Reload, Surroundings};
 use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
@@ -104,6 +104,8 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let routing = Arc::new(Routing::new(table));
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let tokens = Arc::new(ArcSwap::from_pointee(tokens));
+    let surroundings = Arc::new(Surroundings::of(&settings));
+    metrics.expect(directory.ids().iter());
 
     let public = Arc::new(Public {
         journal: journal.clone(),
@@ -138,6 +140,8 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         policy: Arc::clone(&policy),
         tokens: Arc::clone(&tokens),
         handshakes,
+        surroundings: Arc::clone(&surroundings),
+        metrics: Arc::clone(&metrics),
         request,
         answer,
         notes,
@@ -155,6 +159,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         policy,
         reload: reloader.clone(),
         stopping: stopping.clone(),
+        surroundings,
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));

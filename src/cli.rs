@@ -14,6 +14,7 @@ pub mod events;
 pub mod init;
 mod input;
 pub mod reload;
+pub mod relocate;
 pub mod sandbox;
 pub mod send;
 pub mod serve;
@@ -21,7 +22,6 @@ pub mod stats;
 pub mod wsdl;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -44,11 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the bridge; without a configuration: organisation `demo`, in-process, loopback only
-    Serve {
-        /// The configuration file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Serve(serve::Options),
     /// Show the whole journey on loopback: messages in, decisions, JSON at a stand-in relay
     Demo(demo::Options),
     /// Write a commented starter configuration
@@ -71,6 +67,8 @@ enum Command {
     Reload(reload::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
+    /// Carry a journal from a file into an empty PostgreSQL database, and compare both
+    Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
     Sandbox(sandbox::Options),
 }
@@ -78,7 +76,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Serve { config } => serve::run(config),
+            Self::Serve(options) => serve::run(options),
             Self::Demo(options) => demo::run(&options),
             Self::Init(options) => init::run(&options),
             Self::Check(options) => check::run(&options),
@@ -90,6 +88,7 @@ impl Command {
             Self::Credentials(options) => credentials::run(&options),
             Self::Reload(options) => reload::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }

@@ -12,8 +12,8 @@ pub mod verdict;
 
 use std::time::Duration;
 
-pub use handler::{Handled, Handler, Handling, Outcome, Routes};
-pub use pump::{Observer, Pump};
+pub use handler::{Handled, Handler, Handling, Outcome, Reason, Routes};
+pub use pump::{Attempted, Observer, Pump};
 
 /// How deliveries are tried.
 #[derive(Debug, Clone, PartialEq)]

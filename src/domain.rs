@@ -10,8 +10,10 @@ pub mod lifecycle;
 pub mod payload;
 pub mod protection;
 mod timestamp;
+pub mod trace;
 
 pub use change::{CandidateEvent, Occurred, Source, StateChange, Text};
 pub use details::Details;
 pub use ids::{ApplicationId, CandidateId, EventId, InvalidId, OrgId, RequisitionId};
 pub use lifecycle::{Decision, EventType, Outcome, Position, Reason, StagePolicy, Standing};
+pub use trace::TraceParent;

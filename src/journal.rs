@@ -10,8 +10,10 @@
 //! - A settlement names the fence of its claim; one whose claim was taken over changes nothing.
 
 pub mod batch;
+pub mod carried;
 pub mod embedded;
 pub mod filter;
+mod gate;
 mod keys;
 pub mod postgres;
 pub mod refused;
@@ -151,16 +153,42 @@ pub enum Health {
     NotReady(Unavailable),
 }
 
-/// Who is told how many messages were taken. It is told by the journal and not by whoever posted
-/// them, so that a sender that hung up is counted all the same.
+/// Messages that were taken and are counted together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Whose they are.
+    pub org: OrgId,
+    /// By which way they came in.
+    pub source: Source,
+    /// What became of them.
+    pub outcome: Outcome,
+    /// What they, or the first ones that they repeat, were decided to mean.
+    pub event_type: EventType,
+}
+
+/// Who is told what was taken, and what the store takes for it. It is told by the journal and not by
+/// whoever posted a message, so that a sender that hung up is counted all the same.
 pub trait Observer: Send + Sync {
-    /// That many messages of the organisation had this outcome.
-    fn taken(&self, org: &OrgId, source: Source, outcome: Outcome, count: u64);
+    /// That many messages were alike in this.
+    fn taken(&self, taken: &Taken, count: u64);
+
+    /// So many requests shared a commit, which took so long, deciding included.
+    fn committed(&self, requests: usize, took: Duration);
 }
 
 /// Nobody is told.
 impl Observer for () {
-    fn taken(&self, _: &OrgId, _: Source, _: Outcome, _: u64) {}
+    fn taken(&self, _: &Taken, _: u64) {}
+
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+/// Counts one more like this.
+fn count(counts: &mut Vec<(Taken, u64)>, taken: Taken) {
+    match counts.iter_mut().find(|(each, _)| *each == taken) {
+        Some((_, count)) => *count += 1,
+        None => counts.push((taken, 1)),
+    }
 }
 
 /// Taking events in.

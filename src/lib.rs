@@ -72,6 +72,8 @@ pub mod intake;
 #[cfg(feature = "server")]
 pub mod journal;
 #[cfg(feature = "server")]
+pub mod log;
+#[cfg(feature = "server")]
 pub mod metrics;
 #[cfg(feature = "server")]
 pub mod net;

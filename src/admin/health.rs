@@ -1,14 +1,14 @@
 //! Whether the process runs, whether it can take an event, and its figures. No token is needed.
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::Admin;
 use super::openapi;
 use super::routes::Routes;
-use crate::journal::{Health, Unavailable};
-use crate::metrics;
+use crate::journal::Health;
+use crate::metrics::Format;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -42,10 +42,7 @@ pub async fn livez() -> HttpResponse {
     ),
 )]
 pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
-    match *admin.stopping.borrow() {
-        true => ready(&Health::NotReady(Unavailable::Stopped)),
-        false => ready(&admin.journal.health()),
-    }
+    ready(&admin.health())
 }
 
 /// The answer to whoever asks whether an event could be taken now.
@@ -63,14 +60,15 @@ pub fn ready(health: &Health) -> HttpResponse {
 #[utoipa::path(
     get, path = "/metrics", tag = "health", operation_id = "metrics", security(()),
     responses((
-        status = 200, description = "OpenMetrics text.", body = String,
-        content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        status = 200, description = "OpenMetrics where the Accept header names it, else Prometheus's older text.",
+        content(
+            (String = "text/plain; version=0.0.4; charset=utf-8"),
+            (String = "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        )
     )),
 )]
-pub(super) async fn scrape(admin: Data<Admin>) -> HttpResponse {
-    for (org, silent) in admin.silent() {
-        admin.metrics.listened(&org, silent);
-    }
-    let page = admin.metrics.scrape(&admin.journal.pulse(), admin.clock.now());
-    HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(page)
+pub(super) async fn scrape(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::of(accept.unwrap_or_default());
+    HttpResponse::Ok().content_type(format.content_type()).body(admin.scraped(format))
 }

@@ -7,11 +7,12 @@ use arc_swap::ArcSwap;
 use super::prepared::Prepared;
 use super::routing::Routing;
 use super::{Origin, announce};
-use crate::admin::{Reload, Reloaded, Tokens};
+use crate::admin::{Reload, Reloaded, Surroundings, Tokens};
 use crate::config::{Changes, Faults, Loaded, Settings};
 use crate::credential::Credentials;
 use crate::delivery::{Policy, Pump};
 use crate::journal::{Journal, Turn};
+use crate::metrics::Metrics;
 use crate::net::{Handshakes, Patience};
 use crate::public::Public;
 
@@ -28,6 +29,8 @@ pub(super) struct Reloader {
     pub(super) tokens: Arc<ArcSwap<Tokens>>,
     /// What the public listener makes handshakes with, where it speaks TLS.
     pub(super) handshakes: Option<Handshakes>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) metrics: Arc<Metrics>,
     /// How long a request may take to arrive at the public listener.
     pub(super) request: Patience,
     /// How long an answer may wait for what the journal keeps of tokens.
@@ -77,10 +80,12 @@ impl Reloader {
         self.routing.replace(prepared.table);
         if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
             handshakes.replace(Arc::clone(&tls.server));
+            self.surroundings.renewed(new);
         }
         self.request.set(new.limits.request);
         self.answer.set(new.limits.answer);
         self.public.rates.set(new.limits.requests_per_second);
+        self.metrics.expect(prepared.directory.ids().iter());
         self.public.organisations.replace(prepared.directory);
         // What failed before may have been put right by this.
         self.public.sign_ins.forget();

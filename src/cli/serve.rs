@@ -1,24 +1,45 @@
 //! `imper-bridge serve`: runs the bridge until it is told to stop.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, Origin};
 use crate::config::Environment;
+use crate::log;
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How lines of the log are written: for people, or as an object of JSON each
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum LogFormat {
+    #[default]
+    Human,
+    Json,
+}
 
 /// Runs the bridge. Prints where it listens, a line per listener, once it does; SIGHUP reloads,
 /// SIGTERM and SIGINT drain.
 ///
 /// # Errors
 /// When the configuration, a listener or the store is not usable.
-pub fn run(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    log();
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    log::start(match options.log_format {
+        LogFormat::Human => log::Format::Human,
+        LogFormat::Json => log::Format::Json,
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve(Origin { file: config, environment: Environment::of_process() }))
+    runtime.block_on(serve(Origin { file: options.config, environment: Environment::of_process() }))
 }
 
 async fn serve(origin: Origin) -> anyhow::Result<ExitCode> {
@@ -45,18 +66,4 @@ async fn serve(origin: Origin) -> anyhow::Result<ExitCode> {
     }
     running.drain().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Logs to standard error: `info` and above of the bridge, warnings of what it is built on, unless
-/// `RUST_LOG` says otherwise; coloured on a terminal only. A line that cannot be written, as on a
-/// full disk, is lost: complaining of it on standard error would panic in whatever logged it.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,imper_bridge=info"));
-    let terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal)
-        .with_env_filter(filter)
-        .log_internal_errors(false)
-        .init();
 }

@@ -27,6 +27,77 @@ pub enum Outcome {
     Refused,
 }
 
+/// Why an attempt did not deliver: few enough to be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No answer came in time.
+    Timeout,
+    /// There was no connection, or it broke.
+    Connection,
+    /// The other side wants it later: 408, 425.
+    Later,
+    /// The other side wants quiet: 429.
+    Throttled,
+    /// The other side failed: 5xx.
+    ServerError,
+    /// The other side does not know the key: 401, 403.
+    Credentials,
+    /// Nothing is at the URL: 404, 410.
+    NotThere,
+    /// The URL is elsewhere: 3xx.
+    Redirect,
+    /// The other side will never take the event: any other 4xx.
+    Refused,
+    /// The organisation is no longer configured.
+    Removed,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Connection,
+        Self::Later,
+        Self::Throttled,
+        Self::ServerError,
+        Self::Credentials,
+        Self::NotThere,
+        Self::Redirect,
+        Self::Refused,
+        Self::Removed,
+    ];
+
+    /// Its name in figures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Later => "later",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::Credentials => "credentials",
+            Self::NotThere => "not_there",
+            Self::Redirect => "redirect",
+            Self::Refused => "refused",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Of an HTTP status; nothing for one that delivers.
+    pub const fn of_status(status: u16) -> Option<Self> {
+        Some(match status {
+            200..=299 => return None,
+            300..=399 => Self::Redirect,
+            401 | 403 => Self::Credentials,
+            404 | 410 => Self::NotThere,
+            408 | 425 => Self::Later,
+            429 => Self::Throttled,
+            400..=499 => Self::Refused,
+            _ => Self::ServerError,
+        })
+    }
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone)]
 pub struct Handled {
@@ -34,6 +105,8 @@ pub struct Handled {
     pub outcome: Outcome,
     /// What the other side said.
     pub answered: Answered,
+    /// Why it was not delivered.
+    pub reason: Option<Reason>,
     /// What it did to the protection, to be recorded with the settlement.
     pub protection: Option<protection::Change>,
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
-use super::{Handled, Outcome, Policy, Routes, share, verdict};
+use super::{Handled, Outcome, Policy, Reason, Routes, share, verdict};
 use crate::clock::Clock;
 use crate::domain::{EventType, OrgId};
 use crate::journal::{Answered, Claimed, Settled, Settlement, Verdict, Work};
@@ -20,10 +21,21 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 /// How long the pump sleeps where nothing is due; it is woken when something comes.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// An attempt that was settled.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempted {
+    /// What becomes of the event.
+    pub verdict: Verdict,
+    /// Why it was not delivered.
+    pub reason: Option<Reason>,
+    /// How long the attempt took.
+    pub latency: Duration,
+}
+
 /// Who is told how deliveries go.
 pub trait Observer: Send + Sync {
-    /// An attempt was settled: `result` is `delivered`, `retry`, `paused` or `dead`.
-    fn attempted(&self, org: &OrgId, result: &'static str);
+    /// An attempt for the organisation was settled.
+    fn attempted(&self, org: &OrgId, attempted: Attempted);
 }
 
 /// Delivers until told to stop.
@@ -96,7 +108,12 @@ impl Pump {
         };
         for claimed in claims.claimed {
             let org = claimed.event.orgid.clone();
-            attempts.start(org, Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy)));
+            let span = tracing::debug_span!(
+                "attempt", orgid = %org, event.id = %claimed.event.event_id, attempt = claimed.attempt,
+                trace.id = %claimed.trace().trace_id()
+            );
+            let attempt = Arc::clone(self).attempt(claimed, asked_at, asked_at + lease, Arc::clone(&policy));
+            attempts.start(org, attempt.instrument(span));
         }
         claims.next_due
     }
@@ -118,16 +135,17 @@ impl Pump {
         let verdict = verdict::of_outcome(&handled.outcome, &policy, tried, self.clock.chance());
         let late = is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
         log(&claimed, &handled, verdict);
-        let Handled { answered, protection, .. } = handled;
-        self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org).await;
+        let Handled { answered, protection, reason, .. } = handled;
+        let attempted = Attempted { verdict, reason, latency: answered.latency };
+        self.settle(Settlement { fence: claimed.fence, verdict, answered, protection, late }, &org, attempted).await;
     }
 
     /// Settles, however long the journal takes to be able to.
-    async fn settle(&self, settlement: Settlement, org: &OrgId) {
+    async fn settle(&self, settlement: Settlement, org: &OrgId, attempted: Attempted) {
         let mut waits = false;
         loop {
             match self.journal.settle(settlement.clone()).await {
-                Ok(Settled::Applied) => self.observer.attempted(org, result(settlement.verdict)),
+                Ok(Settled::Applied) => self.observer.attempted(org, attempted),
                 Ok(Settled::Stale) => tracing::warn!(orgid = %org, "an attempt outlived its lease; its result is void"),
                 Err(reason) => {
                     if !std::mem::replace(&mut waits, true) {
@@ -212,16 +230,8 @@ fn removed() -> Handled {
     Handled {
         outcome: Outcome::Retry { retry_after: None, whole_organisation: false },
         answered: Answered { error, ..Answered::default() },
+        reason: Some(Reason::Removed),
         protection: None,
-    }
-}
-
-fn result(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Retry { .. } => "retry",
-        Verdict::Paused { .. } => "paused",
-        Verdict::Dead => "dead",
     }
 }
 

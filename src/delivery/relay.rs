@@ -10,7 +10,7 @@ use reqwest::{Client, Response, redirect};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Handled, Handler, Handling, Outcome, verdict};
+use super::{Handled, Handler, Handling, Outcome, Reason, verdict};
 use crate::credential::Credential;
 use crate::domain::payload::{EventNames, Payload, Shape};
 use crate::journal::{Answered, Claimed};
@@ -116,11 +116,11 @@ impl Inner {
             // It was accepted when the organisation took every state change; it no longer does.
             let error = Some("not sent: the relay now takes interview boundaries only".to_owned());
             let answered = Answered { error, ..Answered::default() };
-            return Handled { outcome: Outcome::Delivered, answered, protection: None };
+            return Handled { outcome: Outcome::Delivered, answered, reason: None, protection: None };
         }
         let begun = Instant::now();
         let response = self.post(claimed, timeout).await;
-        let (outcome, mut answered) = match response {
+        let (outcome, mut answered, reason) = match response {
             Ok((response, refused_key)) => {
                 let (outcome, answered) = answer(response, timeout.saturating_sub(begun.elapsed())).await;
                 let told = refused_key.map(|key| format!("{key} was refused, and the other key tried"));
@@ -128,20 +128,21 @@ impl Inner {
                     (Some(told), Some(error)) => Some(format!("{told}: {error}")),
                     (told, error) => told.or(error),
                 };
-                (outcome, Answered { error, ..answered })
+                let reason = answered.status.and_then(Reason::of_status);
+                (outcome, Answered { error, ..answered }, reason)
             }
             Err(error) => {
-                let error = if error.is_timeout() {
-                    format!("no answer within {} s", timeout.as_secs_f64())
+                let (error, reason) = if error.is_timeout() {
+                    (format!("no answer within {} s", timeout.as_secs_f64()), Reason::Timeout)
                 } else {
-                    describe(&error)
+                    (describe(&error), Reason::Connection)
                 };
                 let outcome = Outcome::Retry { retry_after: None, whole_organisation: false };
-                (outcome, Answered { error: Some(error), ..Answered::default() })
+                (outcome, Answered { error: Some(error), ..Answered::default() }, Some(reason))
             }
         };
         answered.latency = begun.elapsed();
-        Handled { outcome, answered, protection: None }
+        Handled { outcome, answered, reason, protection: None }
     }
 
     /// Posts with the key that worked last, and where that is refused, with the other; then also which
@@ -216,11 +217,7 @@ fn describe(error: &reqwest::Error) -> String {
     text
 }
 
-/// A W3C `traceparent` (Trace Context, section 3.2): the message's trace with a span of the attempt,
-/// or a trace of its own.
+/// A W3C `traceparent` (Trace Context, section 3.2): the event's trace with a span of the attempt.
 fn traceparent(claimed: &Claimed) -> String {
-    let random = || getrandom::u64().unwrap_or(claimed.event.event_id.sequence()) | 1;
-    let trace = claimed.trace.as_deref().and_then(|trace| trace.get(3..35)).map(str::to_owned);
-    let trace = trace.unwrap_or_else(|| format!("{:016x}{:016x}", random(), random()));
-    format!("00-{trace}-{:016x}-01", random())
+    claimed.trace().child(getrandom::u64().unwrap_or(u64::from(claimed.attempt))).to_string()
 }

@@ -167,6 +167,11 @@ impl EventId {
         Self(Uuid::from_u128(bits))
     }
 
+    /// The id as a number.
+    pub fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// The place in the journal that the id names; whether such an event exists is another question.
     pub fn sequence(self) -> u64 {
         (self.0.as_u128() & 0xffff_ffff_ffff) as u64

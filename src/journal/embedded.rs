@@ -13,7 +13,8 @@
 //!   as an `amendment`; `amend` is the durable format of these.
 //! - `log` empties the files' write-ahead logs, and looks whether that succeeds.
 //! - `refused` keeps what was refused, in a file of its own, and has nothing to do with the rest.
-//! - `read` answers queries, on connections of its own.
+//! - `read` answers queries, on connections of its own; `source` reads all there is, to carry it
+//!   into another store.
 
 mod amend;
 mod amendment;
@@ -29,6 +30,7 @@ mod recover;
 mod refused;
 mod removal;
 mod schema;
+mod source;
 mod standings;
 mod sweep;
 mod turn;
@@ -66,6 +68,7 @@ use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
 pub use refused::RefusedFile;
 pub use schema::OpenError;
+pub use source::{Source, SourceError};
 pub use writer::Options;
 
 /// How many requests may wait for the writer before more are turned away.

@@ -160,6 +160,8 @@ pub struct Pulse {
     pub oldest: Option<Timestamp>,
     /// Since when the oldest interview's start among them waits, replays not counted.
     pub oldest_start: Option<Timestamp>,
+    /// Since when, or from when on, the first of those that are not under way may be claimed.
+    pub due: Option<Timestamp>,
     /// Whether its deliveries stand still.
     pub paused: Option<Paused>,
     /// Until when its relay has asked for quiet; it may be over.

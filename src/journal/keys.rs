@@ -58,6 +58,14 @@ impl Keys {
         hasher.finish128().as_u128()
     }
 
+    /// A hash of a row that is carried into another store.
+    pub(super) fn checksum(&self, row: &[u8]) -> u128 {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hasher.write_u8(5);
+        hasher.write(row);
+        hasher.finish128().as_u128()
+    }
+
     /// The message with all its keys; made by whoever posts it, so that the writer need not.
     pub(super) fn keyed(&self, incoming: Incoming) -> Keyed {
         let StateChange { application, stage, step, status, told, .. } = &incoming.change;

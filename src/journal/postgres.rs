@@ -10,6 +10,7 @@
 //! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
 //! - `link` is a connection, `schema` makes the tables, `row` knows how values stand in them.
+//! - `target` takes in a journal that is carried here from another store.
 //! - `figures` counts, in rows of which each process has its own.
 //! - `refused` keeps what was refused, `nonces` which tokens were used; they have nothing to do with
 //!   the rest.
@@ -35,6 +36,7 @@ mod schema;
 mod settle;
 mod shared;
 mod store;
+mod target;
 mod tls;
 mod upkeep;
 mod work;
@@ -62,6 +64,7 @@ use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 pub use nonces::NonceTable;
 pub use open::{OpenError, Options, reach};
 pub use refused::RefusedTable;
+pub use target::{Target, TargetError};
 
 /// How many messages may wait before more are turned away.
 const QUEUE: usize = 8_192;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::protection;
-use crate::domain::{CandidateEvent, OrgId};
+use crate::domain::{CandidateEvent, OrgId, TraceParent};
 
 /// The kind of work that a lane holds; lanes of different kinds never wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,14 @@ pub struct Claimed {
     pub idempotency_key: String,
     /// The W3C `traceparent` of the message.
     pub trace: Option<Box<str>>,
+}
+
+impl Claimed {
+    /// The trace that the event is delivered in: the message's, or one of its own.
+    pub fn trace(&self) -> TraceParent {
+        let given = self.trace.as_deref().and_then(TraceParent::read);
+        given.unwrap_or_else(|| TraceParent::of_event(self.event.event_id))
+    }
 }
 
 /// What a claim found.

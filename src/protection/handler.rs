@@ -14,6 +14,7 @@ pub struct InProcess;
 impl Handler for InProcess {
     fn handle(&self, claimed: Claimed, _: Duration) -> Handling {
         let protection = Change::of(claimed.event.event_type);
-        Box::pin(std::future::ready(Handled { outcome: Outcome::Delivered, answered: Answered::default(), protection }))
+        let (outcome, answered) = (Outcome::Delivered, Answered::default());
+        Box::pin(std::future::ready(Handled { outcome, answered, reason: None, protection }))
     }
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::message::{self, traceparent_of};
 use super::tries::Tries;
@@ -35,23 +36,31 @@ pub(super) async fn post(
     let organisation = public.organisations.get(&org);
     let found = organisation.as_ref().and_then(|organisation| Some((organisation, organisation.intake.as_ref()?)));
     let Some((organisation, verifier)) = found else {
+        public.metrics.not_taken(Source::Webhook, Code::NotFound);
         let message = format!("There is no JSON intake of an organisation '{org}' here; check the URL.");
         return Problem::of_message(&Refusal::new(Code::NotFound, message), None).error_response();
     };
     if let Err(refusal) = check_head(&public, organisation, verifier, &request) {
-        return refuse(&org, &refusal.into());
+        return refuse(&public, &org, &refusal.into());
     }
-    match take(&public, organisation, &request, payload).await {
-        Ok(receipt) => HttpResponse::Ok().json(answer(&receipt)),
+    let span = message::span(&organisation.id, Source::Webhook, &request);
+    match take(&public, organisation, &request, payload).instrument(span.clone()).await {
+        Ok(receipt) => {
+            message::taken(&span, &receipt);
+            HttpResponse::Ok().json(answer(&receipt))
+        }
         Err(wrong) => {
             public.metrics.refused(&organisation.id, Source::Webhook);
-            refuse(&org, &wrong)
+            let code = wrong.refusal.code.as_str();
+            span.in_scope(|| tracing::debug!(code, "a message was refused"));
+            refuse(&public, &org, &wrong)
         }
     }
 }
 
 /// Answers what is no POST.
-pub(super) async fn other_method(request: HttpRequest) -> HttpResponse {
+pub(super) async fn other_method(public: Data<Public>, request: HttpRequest) -> HttpResponse {
+    public.metrics.not_taken(Source::Webhook, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message.", request.method());
     let mut answer = Problem::of_message(&Refusal::new(Code::MethodNotAllowed, message), None).error_response();
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -72,7 +81,8 @@ impl From<Refusal> for Wrong {
     }
 }
 
-fn refuse(org: &str, wrong: &Wrong) -> HttpResponse {
+fn refuse(public: &Public, org: &str, wrong: &Wrong) -> HttpResponse {
+    public.metrics.not_taken(Source::Webhook, wrong.refusal.code);
     let mut answer = Problem::of_message(&wrong.refusal, wrong.field).error_response();
     if wrong.refusal.code == Code::Unauthorized {
         // The organisation is known by now, so that its name is one that a header takes.
@@ -135,7 +145,7 @@ fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequ
         deliver: organisation.deliver(),
         pending_limit: organisation.limits.pending_events.unwrap_or(0),
         dry_run: false,
-        trace: traceparent_of(request),
+        trace: traceparent_of(request).map(|trace| trace.to_string().into()),
         note: None,
     }
 }

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
+use tracing::Span;
+use tracing::field::{Empty, display};
 
 use super::{Public, parameters};
 use crate::auth::Authenticated;
 use crate::config::Limits;
-use crate::domain::Source;
+use crate::domain::{OrgId, Source, TraceParent};
 use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::organisation::Organisation;
 use crate::refusal::Refusal;
@@ -36,7 +38,7 @@ pub(super) struct Envelope {
     /// What follows the `?` of the URL.
     pub(super) query: String,
     /// `traceparent`, where it is one.
-    pub(super) trace: Option<Box<str>>,
+    pub(super) trace: Option<TraceParent>,
 }
 
 /// What a message that was taken is answered from.
@@ -103,7 +105,7 @@ impl Envelope {
             deliver: organisation.deliver(),
             pending_limit: organisation.limits.pending_events.unwrap_or(0),
             dry_run,
-            trace: self.trace.clone(),
+            trace: self.trace.map(|trace| trace.to_string().into()),
             note: None,
         })
     }
@@ -112,6 +114,29 @@ impl Envelope {
     pub(super) fn is_dry_run(&self) -> bool {
         parameters::dry_run(&self.query).unwrap_or(false)
     }
+}
+
+/// The span in which a message is taken. Only who looks at that closely pays for it.
+pub(super) fn span(org: &OrgId, source: Source, request: &HttpRequest) -> Span {
+    let span =
+        tracing::debug_span!("message", orgid = %org, source = source.as_str(), event.id = Empty, trace.id = Empty);
+    if !span.is_disabled()
+        && let Some(trace) = traceparent_of(request)
+    {
+        span.record("trace.id", display(trace.trace_id()));
+    }
+    span
+}
+
+/// Says what became of a message that was taken, in its span.
+pub(super) fn taken(span: &Span, receipt: &Receipt) {
+    span.in_scope(|| {
+        if let Some(id) = receipt.event_id() {
+            span.record("event.id", display(id));
+        }
+        let outcome = receipt.outcome().as_str();
+        tracing::debug!(outcome, event.r#type = receipt.event_type().as_str(), "a message was taken");
+    });
 }
 
 /// Waits for the journal's receipt, but not longer than a recruiter may wait who has waited since the
@@ -139,19 +164,9 @@ pub(super) async fn store(
     }
 }
 
-/// The `traceparent` that came with a request.
-pub(super) fn traceparent_of(request: &HttpRequest) -> Option<Box<str>> {
-    request.headers().get(&TRACEPARENT).and_then(|value| traceparent(value.as_bytes()))
-}
-
-/// A `traceparent` worth passing on: version 00 in its full form (Trace Context, section 3.2.2).
-fn traceparent(value: &[u8]) -> Option<Box<str>> {
-    let text = std::str::from_utf8(value).ok()?;
-    let bytes = text.as_bytes();
-    let dashes = bytes.len() == 55 && [2, 35, 52].iter().all(|&place| bytes[place] == b'-');
-    let hex = bytes.iter().enumerate().all(|(place, byte)| match place {
-        2 | 35 | 52 => true,
-        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
-    });
-    (dashes && hex && text.starts_with("00") && text[3..35].bytes().any(|byte| byte != b'0')).then(|| text.into())
+/// The `traceparent` that came with a request. Two of them are as good as none.
+pub(super) fn traceparent_of(request: &HttpRequest) -> Option<TraceParent> {
+    let mut headers = request.headers().get_all(&TRACEPARENT);
+    let (first, None) = (headers.next()?, headers.next()) else { return None };
+    TraceParent::read(first.to_str().ok()?)
 }

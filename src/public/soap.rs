@@ -5,8 +5,9 @@ use std::time::Instant;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument;
 
-use super::message::{Envelope, Taken};
+use super::message::{self, Envelope, Taken};
 use super::tries::Tries;
 use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
@@ -25,17 +26,23 @@ pub(super) async fn post(
 ) -> HttpResponse {
     let hint = hint(&request);
     let Some(organisation) = public.organisations.get(&org) else {
+        public.metrics.not_taken(Source::Soap, Code::NotFound);
         let message = format!("There is no organisation '{org}' here; check the URL.");
         return nowhere(&request, &Refusal::new(Code::NotFound, message));
     };
-    match take(&public, &organisation, &request, payload, hint).await {
+    let span = message::span(&organisation.id, Source::Soap, &request);
+    match take(&public, &organisation, &request, payload, hint).instrument(span.clone()).await {
         Ok((version, addressing, receipt)) => {
+            message::taken(&span, &receipt);
             let success =
                 Success { event_id: receipt.event_id(), event_type: receipt.event_type(), outcome: receipt.outcome() };
             let namespace = &organisation.profile.namespace;
             response(soap::success(version, addressing.as_ref(), namespace, &success))
         }
-        Err(rejected) => refuse(&organisation, &rejected),
+        Err(rejected) => {
+            public.metrics.not_taken(Source::Soap, rejected.refusal.code);
+            span.in_scope(|| refuse(&organisation, &rejected))
+        }
     }
 }
 
@@ -48,6 +55,7 @@ pub(super) fn nowhere(request: &HttpRequest, refusal: &Refusal) -> HttpResponse 
 pub(super) async fn other_method(public: Data<Public>, org: Path<String>, request: HttpRequest) -> HttpResponse {
     let organisation = public.organisations.get(&org);
     let namespace = organisation.map_or_else(unknown_namespace, |organisation| organisation.profile.namespace.clone());
+    public.metrics.not_taken(Source::Soap, Code::MethodNotAllowed);
     let message = format!("The method {} is not taken here; POST a message, or GET ?wsdl.", request.method());
     let refusal = Refusal::new(Code::MethodNotAllowed, message);
     let mut answer = respond(soap::fault(hint(&request), None, &refusal, FaultStatus::Standard, &namespace), &refusal);
@@ -188,7 +196,7 @@ fn comes_before_security(code: Code) -> bool {
 
 fn refuse(organisation: &Organisation, rejected: &Rejected) -> HttpResponse {
     let Rejected { version, addressing, refusal, .. } = rejected;
-    tracing::debug!(orgid = %organisation.id, code = refusal.code.as_str(), "a message was refused");
+    tracing::debug!(code = refusal.code.as_str(), "a message was refused");
     let namespace = &organisation.profile.namespace;
     let fault = soap::fault(*version, addressing.as_ref(), refusal, organisation.fault_status, namespace);
     let mut answer = respond(fault, refusal);

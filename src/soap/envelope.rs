@@ -136,7 +136,10 @@ impl<'a> Message<'a> {
             }
         }
         if !body {
-            self.refuse(Code::BadEnvelope, || "/Envelope/Body is required and is missing.".to_owned());
+            self.refuse(Code::BadEnvelope, || {
+                let found = if header { "Header" } else { "nothing" };
+                format!("/Envelope/Body is required and is missing; found there: {found}.")
+            });
         }
         Ok(())
     }

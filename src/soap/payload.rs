@@ -112,8 +112,8 @@ pub(super) struct Payload<'a> {
     applications: usize,
     held: Vec<(Element, Held<'a>)>,
     ids: Vec<Id<'a>>,
-    /// Elements that are not known, and where: the first few, for the sentences of refusals.
-    unknown: Vec<(Place, &'a str)>,
+    /// What stands in a place and is no value, the first few: for the sentences of refusals.
+    strays: Vec<(Place, Stray<'a>)>,
     /// The first thing that is wrong with how it is built.
     pub(super) problem: Option<Refusal>,
 }
@@ -129,7 +129,20 @@ pub(super) enum Place {
     In(Element),
 }
 
-const MOST_UNKNOWN: usize = 16;
+/// What may stand where something else was wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stray<'a> {
+    /// An element that is not known there.
+    Element(&'a str),
+    /// Text where elements are wanted, as it stands in the document.
+    Text(&'a str),
+    /// An `ID` that is empty.
+    EmptyId,
+    /// An `xsi:nil` of the element itself.
+    Nil,
+}
+
+const MOST_STRAYS: usize = 16;
 /// Most `ID`s of one message: more are no references, but a flood.
 const MOST_IDS: usize = 128;
 
@@ -142,11 +155,11 @@ impl<'a> Payload<'a> {
             applications: 0,
             held: Vec::with_capacity(8),
             ids: Vec::with_capacity(8),
-            unknown: Vec::new(),
+            strays: Vec::new(),
             problem: None,
         };
         loop {
-            match reader.next_tag()? {
+            match payload.next_tag(reader, Place::Request)? {
                 Token::Start(name) => payload.request_child(reader, name)?,
                 _ => return Ok(payload),
             }
@@ -168,15 +181,19 @@ impl<'a> Payload<'a> {
         self.applications > 0
     }
 
-    /// The names of the unknown elements at a place.
-    pub(super) fn unknown(&self, place: Place) -> impl Iterator<Item = &'a str> {
-        self.unknown.iter().filter(move |(at, _)| *at == place).map(|&(_, name)| name)
+    /// What stands in a place and is no value.
+    pub(super) fn strays(&self, place: Place) -> impl Iterator<Item = Stray<'a>> {
+        self.strays.iter().filter(move |(at, _)| *at == place).map(|&(_, stray)| stray)
     }
 
-    /// The names of all elements in the `Job_Application`.
-    pub(super) fn found(&self) -> impl Iterator<Item = &str> {
-        let known = self.held.iter().map(|(element, _)| element.name());
-        known.chain(self.unknown(Place::Application))
+    /// The names of the unknown elements at a place.
+    pub(super) fn unknown(&self, place: Place) -> impl Iterator<Item = &'a str> {
+        self.strays(place).filter_map(|stray| if let Stray::Element(name) = stray { Some(name) } else { None })
+    }
+
+    /// The names of the known elements in the `Job_Application`.
+    pub(super) fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.held.iter().map(|(element, _)| element.name())
     }
 
     /// The path of a place, for the sentences of refusals.
@@ -191,7 +208,7 @@ impl<'a> Payload<'a> {
 
     fn request_child(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<(), Error> {
         if name.local != "Job_Application" {
-            self.note_unknown(Place::Request, name.local);
+            self.note(Place::Request, Stray::Element(name.local));
             return reader.skip();
         }
         if !self.is_ours(reader, Place::Request, name) {
@@ -203,7 +220,7 @@ impl<'a> Payload<'a> {
             return reader.skip();
         }
         loop {
-            match reader.next_tag()? {
+            match self.next_tag(reader, Place::Application)? {
                 Token::Start(name) => self.application_child(reader, name)?,
                 _ => return Ok(()),
             }
@@ -212,7 +229,7 @@ impl<'a> Payload<'a> {
 
     fn application_child(&mut self, reader: &mut Reader<'a>, name: Name<'a>) -> Result<(), Error> {
         let Some(element) = Element::named(name.local) else {
-            self.note_unknown(Place::Application, name.local);
+            self.note(Place::Application, Stray::Element(name.local));
             return reader.skip();
         };
         if !self.is_ours(reader, Place::Application, name) {
@@ -223,12 +240,13 @@ impl<'a> Payload<'a> {
             return reader.skip();
         }
         if content::is_nil(reader) {
+            self.note(Place::In(element), Stray::Nil);
             self.held.push((element, Held::default()));
             return reader.skip();
         }
         let mut held = Held { text: Cow::Borrowed(""), descriptor: attribute(reader, "Descriptor") };
         loop {
-            match if element.is_text() { reader.next()? } else { reader.next_tag()? } {
+            match if element.is_text() { reader.next()? } else { self.next_tag(reader, Place::In(element))? } {
                 Token::Text(piece) => push(&mut held.text, piece),
                 Token::Start(name) => self.reference_child(reader, element, name)?,
                 Token::End | Token::Eof => break,
@@ -240,7 +258,7 @@ impl<'a> Payload<'a> {
 
     fn reference_child(&mut self, reader: &mut Reader<'a>, of: Element, name: Name<'a>) -> Result<(), Error> {
         if name.local != "ID" || !of.is_reference() {
-            self.note_unknown(Place::In(of), name.local);
+            self.note(Place::In(of), Stray::Element(name.local));
             return reader.skip();
         }
         if !self.is_ours(reader, Place::In(of), name) || content::is_nil(reader) {
@@ -249,6 +267,7 @@ impl<'a> Payload<'a> {
         let id_type = trimmed(attribute(reader, "type"));
         let value = trimmed(content::text(reader)?);
         if value.is_empty() {
+            self.note(Place::In(of), Stray::EmptyId);
             return Ok(());
         }
         if self.ids.len() == MOST_IDS {
@@ -287,10 +306,20 @@ impl<'a> Payload<'a> {
         self.problem.get_or_insert(refusal);
     }
 
-    fn note_unknown(&mut self, place: Place, name: &'a str) {
-        if self.unknown.len() < MOST_UNKNOWN {
-            self.unknown.push((place, name));
+    fn note(&mut self, place: Place, stray: Stray<'a>) {
+        if self.strays.len() < MOST_STRAYS {
+            self.strays.push((place, stray));
         }
+    }
+
+    /// The next tag of an element that holds only elements.
+    #[inline]
+    fn next_tag(&mut self, reader: &mut Reader<'a>, place: Place) -> Result<Token<'a>, Error> {
+        let token = reader.next_tag()?;
+        if !reader.passed_text().is_empty() {
+            self.note(place, Stray::Text(reader.passed_text()));
+        }
+        Ok(token)
     }
 }
 

@@ -119,6 +119,10 @@ fn envelopes_must_be_built_as_soap_asks() {
     ] {
         assert_eq!(refused("text/xml", &e(inner)), (Version::Soap11, Code::BadEnvelope), "{inner}");
     }
+    for (inner, found) in [("", "found there: nothing."), ("<e:Header/>", "found there: Header.")] {
+        let message = read_as("text/xml", &e(inner)).unwrap_err().refusal.message;
+        assert!(message.starts_with("/Envelope/Body is required and is missing; ") && message.ends_with(found));
+    }
     for inner in ["<e:Body/>", "<e:Body><x/></e:Body>"] {
         assert_eq!(refused("text/xml", &e(inner)), (Version::Soap11, Code::UnknownOperation), "{inner}");
     }

@@ -64,6 +64,8 @@ pub struct Reader<'a> {
     elements: usize,
     /// An empty element was begun and is to be ended next.
     empty: bool,
+    /// The first text that the last [`Reader::next_tag`] passed over, as it stands there.
+    passed: &'a str,
 }
 
 impl<'a> Reader<'a> {
@@ -85,6 +87,7 @@ impl<'a> Reader<'a> {
             depth: 0,
             elements: 0,
             empty: false,
+            passed: "",
         }
     }
 
@@ -103,7 +106,21 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`Reader::next`]: what is passed over is checked all the same.
     pub fn next_tag(&mut self) -> Result<Token<'a>, Error> {
+        self.passed = "";
         self.pull::<false>()
+    }
+
+    /// The beginning of the text, other than white space, that the last [`Reader::next_tag`] passed
+    /// over, as it stands in the document; empty where there was none.
+    pub fn passed_text(&self) -> &'a str {
+        self.passed
+    }
+
+    #[cold]
+    fn pass_text(&mut self, source: &'a str) {
+        if self.passed.is_empty() {
+            self.passed = source;
+        }
     }
 
     #[inline(always)]
@@ -127,13 +144,22 @@ impl<'a> Reader<'a> {
                 }
                 Markup::End => return Ok(self.end()),
                 Markup::Text if self.depth > 0 => match self.character_data(source, begin) {
-                    Ok(_) if !TEXT => continue,
+                    Ok(_) if !TEXT => {
+                        self.pass_text(source);
+                        continue;
+                    }
                     text => text,
                 },
-                Markup::CData if self.depth > 0 && !TEXT => continue,
+                Markup::CData if self.depth > 0 && !TEXT => {
+                    self.pass_text(&source[9..source.len() - 3]);
+                    continue;
+                }
                 Markup::CData if self.depth > 0 => Ok(Token::Text(self.lines(&source[9..source.len() - 3]))),
                 Markup::Reference => match self.reference(&source[1..source.len() - 1], begin) {
-                    Ok(_) if !TEXT => continue,
+                    Ok(_) if !TEXT => {
+                        self.pass_text(source);
+                        continue;
+                    }
                     text => text,
                 },
                 Markup::Eof => self.eof(),

@@ -28,6 +28,8 @@ mod journal_contract;
 mod kill;
 mod limits;
 mod line;
+mod logs;
+mod metrics;
 mod model;
 mod openapi;
 mod operate;

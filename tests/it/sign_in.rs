@@ -1,6 +1,7 @@
 //! Who is slowed and who is not: failed sign-ins, rates, and whose word counts on where a request
 //! comes from.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use reqwest::{RequestBuilder, Response};
@@ -182,15 +183,24 @@ async fn the_wsdl_says_what_a_trusted_proxy_says_unless_the_operator_does() {
     assert_eq!(wsdl(&bridge).await, "https://public.example.com/bridge/soap/open");
 }
 
+fn faults(code: &str) -> String {
+    format!("imper_bridge_faults_total{{source=\"soap\",code=\"{code}\"}}")
+}
+
 #[tokio::test]
 async fn strangers_leave_nothing_in_the_metrics() {
     let home = behind_a_proxy(TWO);
     let bridge = home.start();
-    let figures = async || {
-        let page = bridge.admin_get("/metrics", "").await.text().await.unwrap();
+    // What the process uses and what the journal's thread does by itself changes at any time.
+    let of_messages = |line: &&str| !line.starts_with('#') && line.starts_with("imper_bridge_messages_total");
+    let page = async || bridge.admin_get("/metrics", "").await.text().await.unwrap();
+    let figures = async || page().await.lines().filter(of_messages).map(str::to_owned).collect::<Vec<_>>();
+    let series = async || {
+        let page = page().await;
         let lines = page.lines().filter(|line| !line.starts_with('#'));
-        lines.map(str::to_owned).collect::<Vec<_>>()
+        lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect::<BTreeSet<_>>()
     };
+    let known = series().await;
     let before = figures().await;
     for number in 0..50 {
         let stranger = format!("203.0.113.{number}");
@@ -202,6 +212,11 @@ async fn strangers_leave_nothing_in_the_metrics() {
         bridge.get(&format!("/nothing-{number}?x={number}")).await;
     }
     assert_eq!(figures().await, before);
+    // Whatever they send, there is one more series at most for each word of the catalogue.
+    let new: Vec<_> = series().await.difference(&known).cloned().collect();
+    let codes = ["unsupported_media_type", "unauthorized", "not_found", "too_many_requests"];
+    let told = |series: &String| codes.iter().any(|code| *series == faults(code));
+    assert!(new.iter().all(told), "{new:?}");
     let refused = bridge.post("acme", "application/xml", "<a/>").basic_auth("imper", Some("s3cret"));
     assert_eq!(status(refused).await, 400);
     let after: Vec<String> = figures().await.into_iter().filter(|line| !before.contains(line)).collect();

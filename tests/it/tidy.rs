@@ -9,6 +9,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("xml", &[]),
     ("clock", &[]),
+    ("log", &[]),
     ("certificate", &[]),
     ("credential", &["clock", "domain"]),
     ("refusal", &[]),
@@ -22,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("problem", &["journal", "refusal"]),
     ("net", &["refusal", "certificate", "config"]),
     ("organisation", &["domain", "credential", "config", "soap", "auth", "journal", "refusal"]),
-    ("metrics", &["delivery", "journal", "domain"]),
+    ("metrics", &["delivery", "journal", "domain", "refusal"]),
 ];
 
 /// A dependency and the only places that may name it.
@@ -41,9 +42,10 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("governor::", &["src/public/rates.rs"]),
     ("x509_cert::", &["src/certificate.rs"]),
     ("toml::", &["src/config/"]),
+    ("tracing_subscriber::", &["src/log.rs", "src/log/"]),
     ("clap::", &["src/cli.rs", "src/cli/"]),
     ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
-    ("prometheus_client::", &["src/metrics.rs"]),
+    ("prometheus_client::", &["src/metrics.rs", "src/metrics/"]),
     ("utoipa::", &["src/admin/", "src/problem.rs", "src/domain/", "src/journal/filter.rs"]),
     ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs"]),
 ];

@@ -6,23 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub(super) use crate::journal::gate::Change;
 use crate::journal::{PauseCause, Paused};
-
-/// One recorded change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// An operator lets it go; that also ends the pause of a wrong set-up and the quiet that the
-    /// relay asked for.
-    Resumed,
-    /// An operator stops it.
-    Paused,
-    /// The relay calls the set-up wrong; it is probed once in a while.
-    SetUpWrong { probe_every: Duration },
-    /// A probe went through, or the configuration was read again.
-    SetUpMended,
-    /// The relay asks for quiet.
-    Held { wait: Duration },
-}
 
 /// What the changes add up to. Times of the wall clock are the journal's, the others are monotonic.
 #[derive(Debug, Default)]

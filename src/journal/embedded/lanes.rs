@@ -80,6 +80,26 @@ struct Organisation {
     last_message_at: Option<Timestamp>,
 }
 
+impl Organisation {
+    /// When the first of its lanes may be claimed that is not claimed already; none while its gate is
+    /// closed and nobody knows until when.
+    fn due(&self, now: Duration) -> Option<Duration> {
+        let (due, ..) = self.due.first()?;
+        match self.gate.opening(now) {
+            Opening::Open | Opening::Probe => Some(*due),
+            Opening::Closed(opens) => opens.map(|opens| opens.max(*due)),
+        }
+    }
+}
+
+/// A time of the monotonic clock, which shows `now` when the wall clock shows `at`.
+fn by_the_wall_clock(time: Duration, at: Timestamp, now: Duration) -> Option<Timestamp> {
+    match time.checked_sub(now) {
+        Some(ahead) => at.checked_add(ahead).ok(),
+        None => at.checked_sub(now - time).ok(),
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: HashMap<LaneKey, Lane>,
@@ -313,11 +333,14 @@ impl Lanes {
             organisation.due.remove(&(lane.due, head, key));
             organisation.due.insert((due, head, key));
         }
+        if !self.changed.contains(&lane.org) {
+            self.changed.insert(lane.org.clone());
+        }
         lane.due = due;
     }
 
     /// The pulse of the organisations where it changed since it was asked last.
-    pub(super) fn take_changed(&mut self) -> Vec<Pulse> {
+    pub(super) fn take_changed(&mut self, at: Timestamp, now: Duration) -> Vec<Pulse> {
         let changed = std::mem::take(&mut self.changed);
         let pulse = |org: OrgId| {
             let organisation = self.organisations.get(&org)?;
@@ -326,6 +349,7 @@ impl Lanes {
                 pending: organisation.pending.len() as u64,
                 oldest: first(&organisation.pending),
                 oldest_start: first(&organisation.starts),
+                due: organisation.due(now).and_then(|due| by_the_wall_clock(due, at, now)),
                 paused: organisation.gate.paused(),
                 held_until: organisation.gate.held(),
                 last_message_at: organisation.last_message_at,

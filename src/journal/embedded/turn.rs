@@ -14,10 +14,10 @@ use super::gate::Change;
 use super::lanes::{Entry, LaneKey, Lanes, Pick, Strikes};
 use super::standings::Standings;
 use super::writer::{Command, LOOK};
-use crate::domain::{EventType, OrgId, Outcome, Source};
+use crate::domain::{EventType, OrgId, Outcome};
 use crate::journal::batch::{Batch, Decided, EventRef, Keyed};
 use crate::journal::{
-    Claimed, Claims, Fence, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Unavailable, Verdict,
+    Claimed, Claims, Fence, LaneKind, Promise, Quota, Receipt, Settled, Settlement, Taken, Unavailable, Verdict, count,
 };
 
 /// What a batch will mean once it is committed.
@@ -33,19 +33,9 @@ pub(super) struct Effects {
     pub(super) facts: Vec<Fact>,
     pub(super) answers: Vec<Answer>,
     /// What was taken of whom, for the figures.
-    pub(super) taken_of: Vec<(OrgId, Source, Outcome, u64)>,
+    pub(super) taken_of: Vec<(Taken, u64)>,
     /// Lanes that this batch claims or settles already.
     pub(super) taken: HashSet<LaneKey>,
-}
-
-impl Effects {
-    fn count(&mut self, org: OrgId, source: Source, outcome: Outcome) {
-        let same = |of: &&mut (OrgId, Source, Outcome, u64)| of.0 == org && of.1 == source && of.2 == outcome;
-        match self.taken_of.iter_mut().find(same) {
-            Some((.., count)) => *count += 1,
-            None => self.taken_of.push((org, source, outcome, 1)),
-        }
-    }
 }
 
 pub(super) enum Answer {
@@ -90,7 +80,8 @@ impl Turn<'_> {
                 let (org, source) = (message.incoming.org.clone(), message.incoming.source);
                 let (result, failed) = split(self.accept(*message), Err(Unavailable::Stopped));
                 if let Ok(receipt) = &result {
-                    self.effects.count(org, source, receipt.outcome);
+                    let (outcome, event_type) = (receipt.outcome, receipt.event_type);
+                    count(&mut self.effects.taken_of, Taken { org, source, outcome, event_type });
                 }
                 self.effects.answers.push(Answer::Accepted(promise, result));
                 failed

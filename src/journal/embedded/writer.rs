@@ -201,9 +201,11 @@ impl Writer {
         let at = self.last_received.max(now_in_milliseconds(&*self.clock));
         let mut effects = Effects::default();
         let wanted = needed(&commands);
+        let (begun, requests) = (self.clock.monotonic(), commands.len());
         let mut commands = commands.into_iter();
         match self.store(&mut commands, at, wanted, &mut effects) {
             Ok(last) => {
+                self.options.observer.committed(requests, self.clock.monotonic().saturating_sub(begun));
                 self.last_received = at;
                 self.commit_effects(effects, at, last);
             }
@@ -285,12 +287,12 @@ impl Writer {
         for (org, change, reason) in &effects.gated {
             self.lanes.gated(org, change, reason.as_deref(), at, now, Duration::ZERO);
         }
-        for (org, ..) in effects.taken_of.iter().filter(|(.., outcome, _)| *outcome != Outcome::DryRun) {
-            self.lanes.heard(org, at);
+        for (taken, _) in effects.taken_of.iter().filter(|(taken, _)| taken.outcome != Outcome::DryRun) {
+            self.lanes.heard(&taken.org, at);
         }
         self.show_pulse();
-        for (org, source, outcome, count) in &effects.taken_of {
-            self.options.observer.taken(org, *source, *outcome, *count);
+        for (taken, count) in &effects.taken_of {
+            self.options.observer.taken(taken, *count);
         }
         if !self.failing {
             self.show(self.low_disk().map_or(Health::Ready, Health::NotReady));
@@ -302,7 +304,7 @@ impl Writer {
     }
 
     pub(super) fn show_pulse(&mut self) {
-        let changed = self.lanes.take_changed();
+        let changed = self.lanes.take_changed(self.clock.now(), self.clock.monotonic());
         if changed.is_empty() {
             return;
         }

@@ -4,6 +4,7 @@
 //! store, and written by a statement per table. Nobody is answered before the commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -15,9 +16,9 @@ use super::link::{Failure, Link};
 use super::row::text;
 use super::shared::Shared;
 use super::store::{self, NewRow};
-use crate::domain::{EventType, OrgId, Outcome, Position, Source};
+use crate::domain::{EventType, Outcome, Position};
 use crate::journal::batch::{Batch, Decided, EventRef, Key, Keyed, Learned, NewEvent};
-use crate::journal::{Promise, Receipt, Unavailable};
+use crate::journal::{Promise, Receipt, Taken, Unavailable, count};
 
 /// How many messages may share a commit.
 const BATCH: usize = 500;
@@ -31,7 +32,7 @@ struct Outcomes {
     answers: Vec<Result<Receipt, Unavailable>>,
     tally: Tally,
     /// What was taken of whom, for whoever counts.
-    taken: Vec<(OrgId, Source, Outcome, u64)>,
+    taken: Vec<(Taken, u64)>,
     /// Whether something waits for delivery that did not before.
     pushed: bool,
 }
@@ -42,11 +43,13 @@ pub(super) async fn run(mut link: Link, shared: &Shared, mut asked: mpsc::Receiv
     let mut waiting = Vec::with_capacity(BATCH);
     while asked.recv_many(&mut waiting, BATCH).await > 0 {
         let (messages, promises): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let begun = Instant::now();
         match link.transact(async |client| take(client, shared, desk, &messages).await).await {
             Ok(outcomes) => {
                 shared.counted(&outcomes.tally);
-                for (org, source, outcome, count) in &outcomes.taken {
-                    shared.observer.taken(org, *source, *outcome, *count);
+                shared.observer.committed(promises.len(), begun.elapsed());
+                for (taken, count) in &outcomes.taken {
+                    shared.observer.taken(taken, *count);
                 }
                 for (promise, answer) in promises.into_iter().zip(outcomes.answers) {
                     promise.keep(answer);
@@ -158,14 +161,9 @@ impl<'m> Turn<'m> {
 
     fn count(&mut self, message: &Keyed, receipt: &Receipt, stored: Option<&NewEvent>, at: Timestamp) {
         let incoming = &message.incoming;
-        let taken = &mut self.outcomes.taken;
-        let same = |of: &&mut (OrgId, Source, Outcome, u64)| {
-            of.0 == incoming.org && of.1 == incoming.source && of.2 == receipt.outcome
-        };
-        match taken.iter_mut().find(same) {
-            Some((.., count)) => *count += 1,
-            None => taken.push((incoming.org.clone(), incoming.source, receipt.outcome, 1)),
-        }
+        let (org, source) = (incoming.org.clone(), incoming.source);
+        let taken = Taken { org, source, outcome: receipt.outcome, event_type: receipt.event_type };
+        count(&mut self.outcomes.taken, taken);
         if receipt.outcome == Outcome::DryRun {
             return;
         }

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::gate::{self, Change, Gate, Opening, milliseconds};
+use super::gate::{self, Gate, Opening, milliseconds};
 use super::link::{Failure, Values};
 use super::row::{EVENT_COLUMNS, EVENT_WIDTH, Stored, number, organisation, stored};
 use super::shared::Shared;
@@ -51,7 +51,7 @@ pub(super) async fn claim(
     let mut claims = Claims { claimed: record(client, shared, &picks, now, lease).await?, next_due: None };
     for (org, mut gate) in probed {
         if let Some(pick) = picks.iter().find(|pick| pick.org.as_str() == org) {
-            gate.apply(&Change::ProbeStarted { lease }, None, now);
+            gate.probe_started(lease, now);
             gate::store(client, &pick.org, &gate, None).await?;
         }
     }

@@ -10,27 +10,8 @@ use tokio_postgres::{Client, Row};
 use super::link::Failure;
 use super::row::{millisecond, text};
 use crate::domain::OrgId;
+pub(super) use crate::journal::gate::Change;
 use crate::journal::{PauseCause, Paused};
-
-/// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// An operator lets it go; that also ends the pause of a wrong set-up and the quiet that the
-    /// relay asked for.
-    Resumed,
-    /// An operator stops it.
-    Paused,
-    /// The relay calls the set-up wrong; it is probed once in a while.
-    SetUpWrong { probe_every: Duration },
-    /// A probe went through, or the configuration was read again.
-    SetUpMended,
-    /// The relay asks for quiet.
-    Held { wait: Duration },
-    /// A probe failed, whatever way.
-    ProbeFailed,
-    /// A probe is under way for at most this long.
-    ProbeStarted { lease: Duration },
-}
 
 /// A gate. Times are milliseconds of the database's clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,9 +39,10 @@ impl Gate {
     /// Takes a change over; the pause that it ends, if it ends one.
     pub(super) fn apply(&mut self, change: &Change, reason: Option<&str>, now: i64) -> Option<(i64, i64)> {
         match change {
-            Change::Held { wait } => self.held_until = self.held_until.max(now.saturating_add(milliseconds(*wait))),
-            Change::ProbeFailed => self.probe_next = now.saturating_add(self.probe_every.unwrap_or(0)),
-            Change::ProbeStarted { lease } => self.probe_next = now.saturating_add(milliseconds(*lease)),
+            Change::Held { wait } => {
+                self.held_until = self.held_until.max(now.saturating_add(milliseconds(*wait)));
+                return None;
+            }
             Change::Paused => self.by_operator = true,
             Change::SetUpWrong { probe_every } => {
                 let every = milliseconds(*probe_every);
@@ -69,9 +51,6 @@ impl Gate {
             Change::SetUpMended => self.probe_every = None,
             Change::Resumed => (self.probe_every, self.by_operator, self.held_until) = (None, false, 0),
         }
-        if matches!(change, Change::Held { .. } | Change::ProbeFailed | Change::ProbeStarted { .. }) {
-            return None;
-        }
         if self.by_operator || self.is_probing() {
             self.paused_since.get_or_insert(now);
             self.reason = reason.map(|reason| text(reason).into_owned()).or(self.reason.take());
@@ -79,6 +58,16 @@ impl Gate {
         }
         self.reason = None;
         self.paused_since.take().map(|since| (since, now))
+    }
+
+    /// A probe is under way for at most this long.
+    pub(super) fn probe_started(&mut self, lease: Duration, now: i64) {
+        self.probe_next = now.saturating_add(milliseconds(lease));
+    }
+
+    /// A probe failed, whatever way.
+    pub(super) fn probe_failed(&mut self, now: i64) {
+        self.probe_next = now.saturating_add(self.probe_every.unwrap_or(0));
     }
 
     /// Whether the set-up counts as wrong.
@@ -186,9 +175,9 @@ mod tests {
         assert_eq!(gate.apply(&Change::SetUpWrong { probe_every: 30 * SECOND }, Some("401"), 1_000), None);
         assert_eq!(gate.opening(1_000), Opening::Closed(Some(31_000)));
         assert_eq!(gate.opening(31_000), Opening::Probe);
-        gate.apply(&Change::ProbeStarted { lease: 60 * SECOND }, None, 31_000);
+        gate.probe_started(60 * SECOND, 31_000);
         assert_eq!(gate.opening(31_000), Opening::Closed(Some(91_000)));
-        gate.apply(&Change::ProbeFailed, None, 33_000);
+        gate.probe_failed(33_000);
         assert_eq!(gate.opening(63_000), Opening::Probe);
         assert_eq!(gate.paused().unwrap().unwrap().reason.as_deref(), Some("401"));
         assert_eq!(gate.apply(&Change::SetUpMended, None, 160_000), Some((1_000, 160_000)));

@@ -152,7 +152,8 @@ fn ending_on_panic(work: impl FnOnce()) {
     }
 }
 
-fn line(options: &Options) -> Result<Line, OpenError> {
+/// The way to the database that the options name.
+pub(super) fn line(options: &Options) -> Result<Line, OpenError> {
     let mut config =
         Config::from_str(options.url.expose_secret()).map_err(|error| OpenError::Url(error.to_string()))?;
     if let (Some(password), None) = (&options.password, config.get_password()) {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use super::gate;
+use super::gate::{self, Gate, Opening};
 use super::link::{Failure, Link};
-use super::row::{number, optional, organisation};
+use super::row::{millisecond, number, optional, organisation};
 use super::shared::Shared;
 use crate::journal::{Health, Pulse};
 
@@ -74,7 +75,9 @@ async fn read(client: &Client) -> Result<Vec<Pulse>, Failure> {
         "SELECT o.orgid, o.pending, o.last_message_at,
                 (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 ORDER BY opened LIMIT 1),
                 (SELECT opened_at FROM work w WHERE w.orgid = o.orgid AND state = 0 AND is_start
-                 ORDER BY opened LIMIT 1), {}
+                 ORDER BY opened LIMIT 1),
+                (SELECT due_at FROM lane l WHERE l.orgid = o.orgid AND due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+                journal_now(), {}
          FROM (SELECT orgid, sum(pending)::bigint AS pending, max(last_message_at) AS last_message_at
                FROM figure GROUP BY orgid
                UNION ALL SELECT orgid, 0, NULL FROM gate WHERE NOT EXISTS (SELECT FROM figure f WHERE f.orgid = gate.orgid)) o
@@ -83,16 +86,26 @@ async fn read(client: &Client) -> Result<Vec<Pulse>, Failure> {
     );
     let rows = client.query_typed(&sql, &[]).await?;
     let pulse = |row: &Row| {
-        let gate = gate::read(row, 5)?.map(|(_, gate)| gate).unwrap_or_default();
+        let gate = gate::read(row, 7)?.map(|(_, gate)| gate).unwrap_or_default();
         Ok(Pulse {
             org: organisation(row, 0)?,
             pending: number(row, 1)?,
             last_message_at: optional(row, 2)?,
             oldest: optional(row, 3)?,
             oldest_start: optional(row, 4)?,
+            due: due(&gate, row)?,
             paused: gate.paused()?,
             held_until: gate.held()?,
         })
     };
     rows.iter().map(pulse).collect()
+}
+
+/// When the first lane may be claimed that is not claimed already.
+fn due(gate: &Gate, row: &Row) -> Result<Option<Timestamp>, Failure> {
+    let (Some(due), now) = (row.try_get::<_, Option<i64>>(5)?, row.try_get(6)?) else { return Ok(None) };
+    match gate.opening(now) {
+        Opening::Open | Opening::Probe => millisecond(due).map(Some),
+        Opening::Closed(opens) => opens.map(|opens| millisecond(opens.max(due))).transpose(),
+    }
 }

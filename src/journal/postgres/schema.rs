@@ -14,6 +14,9 @@ const MIGRATIONS: &[(&str, i32)] =
 /// user of the database is likely to take.
 const LOCK: i64 = 0x1497_e2b2_1d9e_0005;
 
+/// The version that bridges must know while a journal is moved here: none does.
+const MOVING: i32 = i32::MAX;
+
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SchemaError {
@@ -26,6 +29,9 @@ pub(super) enum SchemaError {
          and this one knows version {known}; start the newer bridge"
     )]
     Newer { found: i32, works_with: i32, known: usize },
+    /// A journal is on its way here.
+    #[error("a journal is being moved into this database; let `imper-bridge move` come to its end first")]
+    Moving,
 }
 
 /// What is fixed for the life of a journal.
@@ -39,24 +45,61 @@ pub(super) struct Identity {
 pub(super) async fn migrate(client: &mut Client) -> Result<Identity, SchemaError> {
     let transaction = client.transaction().await.map_err(Failure::from)?;
     let within = transaction.client();
-    within.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await.map_err(Failure::from)?;
-    let made = "CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, works_with integer NOT NULL)";
-    within.batch_execute(made).await.map_err(Failure::from)?;
-    let found = usable(version(within).await?)?;
-    let known = MIGRATIONS.len();
-    for (sql, _) in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        within.batch_execute(sql).await.map_err(Failure::from)?;
-    }
-    if (found as usize) < known {
-        let works_with = MIGRATIONS[known - 1].1;
-        let sql = format!(
-            "DELETE FROM schema_version; INSERT INTO schema_version (version, works_with) VALUES ({known}, {works_with})"
-        );
-        within.batch_execute(&sql).await.map_err(Failure::from)?;
-    }
+    lock(within).await?;
+    make(within).await?;
     let identity = identity(within).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(identity)
+}
+
+/// Waits until nobody else makes tables, and keeps others from it until the transaction ends.
+pub(super) async fn lock(within: &Client) -> Result<(), Failure> {
+    within.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    Ok(())
+}
+
+/// Makes the tables, or what they lack.
+pub(super) async fn make(within: &Client) -> Result<(), SchemaError> {
+    let made = "CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, works_with integer NOT NULL)";
+    within.batch_execute(made).await.map_err(Failure::from)?;
+    let found = usable(version(within).await?)?;
+    for (sql, _) in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        within.batch_execute(sql).await.map_err(Failure::from)?;
+    }
+    if (found as usize) < MIGRATIONS.len() { Ok(release(within).await?) } else { Ok(()) }
+}
+
+/// What there is of a journal.
+pub(super) enum Found {
+    /// A part of one that is moved here.
+    Moving,
+    Whole,
+}
+
+/// Looks for a journal.
+pub(super) async fn found(within: &Client) -> Result<Option<Found>, Failure> {
+    let there = within.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await?;
+    if !there.try_get(0)? {
+        return Ok(None);
+    }
+    let (_, works_with) = version(within).await?;
+    Ok(Some(if works_with == MOVING { Found::Moving } else { Found::Whole }))
+}
+
+/// Keeps all bridges away: a journal is moved here.
+pub(super) async fn reserve(within: &Client) -> Result<(), Failure> {
+    within.query_typed("UPDATE schema_version SET works_with = $1", &[(&MOVING, Type::INT4)]).await?;
+    Ok(())
+}
+
+/// Says that the tables are those of this version.
+pub(super) async fn release(within: &Client) -> Result<(), Failure> {
+    let (known, works_with) = (MIGRATIONS.len(), MIGRATIONS[MIGRATIONS.len() - 1].1);
+    let sql = format!(
+        "DELETE FROM schema_version; INSERT INTO schema_version (version, works_with) VALUES ({known}, {works_with})"
+    );
+    within.batch_execute(&sql).await?;
+    Ok(())
 }
 
 /// Whether the tables are there in the version that this bridge knows, or a later one.
@@ -69,6 +112,9 @@ pub(super) async fn is_current(client: &Client) -> Result<bool, SchemaError> {
 /// The version that was found, where this bridge can work with it.
 fn usable((found, works_with): (i32, i32)) -> Result<i32, SchemaError> {
     let known = MIGRATIONS.len();
+    if works_with == MOVING {
+        return Err(SchemaError::Moving);
+    }
     if works_with > known as i32 { Err(SchemaError::Newer { found, works_with, known }) } else { Ok(found) }
 }
 

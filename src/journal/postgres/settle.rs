@@ -262,8 +262,12 @@ async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Fai
         let mut gate = gate::lock(client, org).await?;
         let mut over = None;
         for settlement in settlements {
-            for change in changes(settlement, &gate) {
+            let probing = gate.is_probing();
+            if let Some(change) = change(settlement.verdict, probing) {
                 over = gate.apply(&change, settlement.answered.error.as_deref(), now).or(over);
+            }
+            if probing && settlement.verdict != Verdict::Delivered {
+                gate.probe_failed(now);
             }
         }
         gate::store(client, org, &gate, over).await?;
@@ -272,17 +276,11 @@ async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Fai
     Ok(changed)
 }
 
-fn changes(settlement: &Settlement, gate: &Gate) -> Vec<Change> {
-    let probing = gate.is_probing();
-    let mut changes = Vec::new();
-    match settlement.verdict {
-        Verdict::Paused { probe_after } if !probing => changes.push(Change::SetUpWrong { probe_every: probe_after }),
-        Verdict::Delivered if probing => changes.push(Change::SetUpMended),
-        Verdict::Retry { after, hold_organisation: true } => changes.push(Change::Held { wait: after }),
-        _ => {}
+fn change(verdict: Verdict, probing: bool) -> Option<Change> {
+    match verdict {
+        Verdict::Paused { probe_after } if !probing => Some(Change::SetUpWrong { probe_every: probe_after }),
+        Verdict::Delivered if probing => Some(Change::SetUpMended),
+        Verdict::Retry { after, hold_organisation: true } => Some(Change::Held { wait: after }),
+        _ => None,
     }
-    if probing && settlement.verdict != Verdict::Delivered {
-        changes.push(Change::ProbeFailed);
-    }
-    changes
 }

@@ -112,7 +112,7 @@ impl Shared {
             pulse.pending = pulse.pending.saturating_add_signed(change.pending);
             pulse.last_message_at = pulse.last_message_at.max(change.last_message_at);
             if pulse.pending == 0 {
-                (pulse.oldest, pulse.oldest_start) = (None, None);
+                (pulse.oldest, pulse.oldest_start, pulse.due) = (None, None, None);
             } else if change.pending > 0 {
                 pulse.oldest = pulse.oldest.or(change.last_message_at);
                 pulse.oldest_start = pulse.oldest_start.or(change.last_started_at);
@@ -122,5 +122,14 @@ impl Shared {
 }
 
 fn blank(org: OrgId) -> Pulse {
-    Pulse { org, pending: 0, oldest: None, oldest_start: None, paused: None, held_until: None, last_message_at: None }
+    Pulse {
+        org,
+        pending: 0,
+        oldest: None,
+        oldest_start: None,
+        due: None,
+        paused: None,
+        held_until: None,
+        last_message_at: None,
+    }
 }
