@@ -62,6 +62,12 @@ impl Reload for Reloader {
     }
 }
 
+/// Whether a reload leaves this key as it is: what the listeners and the store were started with.
+fn waits_for_a_start(key: &str, speaks_tls: bool) -> bool {
+    let listeners = ["listen", "public_url", "trusted_proxies", "admin.listen"];
+    listeners.contains(&key) || key.starts_with("store.") || (key.starts_with("tls.") && !speaks_tls)
+}
+
 fn sentences(faults: Faults) -> Vec<String> {
     faults.0.iter().map(ToString::to_string).collect()
 }
@@ -73,7 +79,8 @@ impl Reloader {
         let new = &loaded.settings;
         let mut changes = Changes::between(old, new);
         let at_next_start = self.at_next_start(new);
-        changes.keys.retain(|key| !at_next_start.contains(&key.as_str()));
+        let speaks_tls = self.handshakes.is_some() && new.tls.is_some();
+        changes.keys.retain(|key| !waits_for_a_start(key, speaks_tls));
         for key in &at_next_start {
             tracing::warn!(key, "this change takes effect at the next start");
         }

@@ -73,12 +73,13 @@ async fn reload_says_what_changed_and_shows_no_secret() {
     assert_eq!(reload(&home, &bridge), (0, "nothing changed\n".into(), String::new()));
 
     std::fs::write(home.path("kept.key"), "s3cret-another").unwrap();
-    home.configure(&format!(
-        "retention_days = 9\n[limits]\nxml_depth = 32\n[delivery]\nprobe_seconds = 7\n{process}{}{}\
+    let second = format!(
+        "[limits]\nxml_depth = 32\n[delivery]\nprobe_seconds = 7\n{process}{}{}\
          [[admin.tokens]]\nname = \"ci\"\nrole = \"viewer\"\ntoken = \"s3cret-of-ci\"\n",
         org("kept", "interview_stages = [\"Interview\", \"Offer\"]\n"),
         org("new", ""),
-    ));
+    );
+    home.configure(&format!("retention_days = 9\n{second}"));
     let (code, said, warned) = reload(&home, &bridge);
     let expected = "added: organisation new\nremoved: organisation gone\nadded: token ci\n\
                     changed: organisation kept: auth.bearer, interview_stages\n\
@@ -90,6 +91,8 @@ async fn reload_says_what_changed_and_shows_no_secret() {
     assert!(!home.log().contains("s3cret"), "{}", home.log());
     let (_, said, _) = reload(&home, &bridge);
     assert_eq!(said, "nothing changed\nat the next start: store.retention_days\n", "it still waits for that");
+    home.configure(&second);
+    assert_eq!(reload(&home, &bridge).1, "nothing changed\n", "what runs is what the file says again");
 }
 
 #[tokio::test]
