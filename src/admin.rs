@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod applications;
+mod credentials;
 mod erasure;
 mod front;
 mod health;
@@ -11,6 +12,7 @@ mod log;
 mod openapi;
 mod parameters;
 mod refused;
+mod reload;
 mod routes;
 mod surroundings;
 mod tokens;
@@ -35,6 +37,7 @@ use routes::Routes;
 
 pub use crate::problem::Problem;
 pub use health::{livez, ready};
+pub use reload::{Reload, Reloaded};
 pub use surroundings::Surroundings;
 pub use tokens::{Token, Tokens};
 
@@ -45,19 +48,21 @@ pub struct Admin {
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Who may use the API.
-    pub tokens: ArcSwap<Tokens>,
+    pub tokens: Arc<ArcSwap<Tokens>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What messages that are read again go through, with what is in force for each organisation.
     pub public: Arc<Public>,
     /// How deliveries are tried, and what counts as late.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What reads the configuration again.
+    pub reload: Arc<dyn Reload>,
     /// When the bridge started.
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
     pub stopping: watch::Receiver<bool>,
     /// What may run out.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
 }
 
 impl Admin {
@@ -138,6 +143,8 @@ fn documented() -> Routes {
         .and(erasure::routes())
         .and(refused::routes())
         .and(log::routes())
+        .and(reload::routes())
+        .and(credentials::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

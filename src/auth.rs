@@ -20,10 +20,11 @@ mod sign_ins;
 mod token;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::{Choice, ConstantTimeEq};
+use secrecy::ExposeSecret;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::certificate::{Certificate, Expected};
+use crate::credential::Credential;
 use crate::domain::OrgId;
 use crate::soap::UsernameToken;
 pub use denied::Denied;
@@ -108,9 +109,9 @@ pub enum Way {
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
     open: bool,
-    basic: Vec<(String, SecretString)>,
-    bearer: Vec<SecretString>,
-    tokens: Vec<(String, SecretString)>,
+    basic: Vec<(String, Credential)>,
+    bearer: Vec<Credential>,
+    tokens: Vec<(String, Credential)>,
     certificate: Option<Expected>,
 }
 
@@ -121,19 +122,19 @@ impl Verifier {
     }
 
     /// Also takes this user name with this password.
-    pub fn with_basic(mut self, username: impl Into<String>, password: SecretString) -> Self {
+    pub fn with_basic(mut self, username: impl Into<String>, password: Credential) -> Self {
         self.basic.push((username.into(), password));
         self
     }
 
     /// Also takes this Bearer token.
-    pub fn with_bearer(mut self, token: SecretString) -> Self {
+    pub fn with_bearer(mut self, token: Credential) -> Self {
         self.bearer.push(token);
         self
     }
 
     /// Also takes a UsernameToken with this user name and this password.
-    pub fn with_username_token(mut self, username: impl Into<String>, password: SecretString) -> Self {
+    pub fn with_username_token(mut self, username: impl Into<String>, password: Credential) -> Self {
         self.tokens.push((username.into(), password));
         self
     }
@@ -190,10 +191,11 @@ impl Verifier {
         now: Timestamp,
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
-        let spent = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
+        let (spent, password) = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
         if let Some(spent) = spent {
             nonces.take(org, spent, now).await?;
         }
+        password.note_use();
         Ok(Authenticated { inner, way: Way::UsernameToken, spent })
     }
 
@@ -208,13 +210,14 @@ impl Verifier {
         }
         match Credentials::parse(header).map_err(|header::Malformed| Denied::Malformed)? {
             Credentials::Basic { username, password } if !self.basic.is_empty() => {
-                let pairs = self.basic.iter();
-                let matches = pairs.map(|(user, pass)| same(user, &username) & same(pass.expose_secret(), &password));
-                any(matches).then_some(Way::Basic).ok_or(Denied::Wrong)
+                let right = |(user, known): &(String, Credential)| same(user, &username) & same_as(known, &password);
+                let (_, used) = the_one(&self.basic, right).ok_or(Denied::Wrong)?;
+                used.note_use();
+                Ok(Way::Basic)
             }
             Credentials::Bearer(token) if !self.bearer.is_empty() => {
-                let matches = self.bearer.iter().map(|known| same(known.expose_secret(), &token));
-                any(matches).then_some(Way::Bearer).ok_or(Denied::Wrong)
+                the_one(&self.bearer, |known| same_as(known, &token)).ok_or(Denied::Wrong)?.note_use();
+                Ok(Way::Bearer)
             }
             _ => Err(Denied::OtherScheme),
         }
@@ -235,9 +238,16 @@ impl Verifier {
     }
 }
 
-/// Whether any holds, having looked at all.
-fn any(choices: impl Iterator<Item = Choice>) -> bool {
-    choices.fold(Choice::from(0), |found, choice| found | choice).into()
+/// The one that is right, having looked at all; the last of several.
+fn the_one<T>(known: &[T], right: impl Fn(&T) -> Choice) -> Option<&T> {
+    let places = 1_u32..;
+    let found =
+        known.iter().zip(places).fold(0, |found, (one, place)| u32::conditional_select(&found, &place, right(one)));
+    known.get(found.checked_sub(1)? as usize)
+}
+
+fn same_as(known: &Credential, shown: &str) -> Choice {
+    same(known.secret().expose_secret(), shown)
 }
 
 /// Compares in a time that depends on the length of what was shown only, which its sender knows.

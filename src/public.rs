@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::auth::{Nonces, SignIns};
 use crate::clock::Clock;
-use crate::config::{Limits, Network};
+use crate::config::Network;
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::net::Forwarded;
@@ -38,8 +38,6 @@ pub struct Public {
     pub organisations: Organisations,
     /// The figures.
     pub metrics: Arc<Metrics>,
-    /// What a message may cost.
-    pub limits: Limits,
     /// How many messages are taken.
     pub rates: Rates,
     /// Who failed to sign in.

@@ -73,7 +73,8 @@ impl Parameters {
         flags: &[&str],
     ) -> Result<Self, Problem> {
         let whole = |refusal: Refusal| Problem::of_message(&refusal, Some("body"));
-        let body = net::read_body(request, payload, MAX_BODY, admin.public.limits.request).await;
+        let within = admin.public.organisations.current().limits().request;
+        let body = net::read_body(request, payload, MAX_BODY, within).await;
         let body = body.map_err(|unread| whole(unread.refusal))?;
         if matches!(body.trim_ascii(), b"" | b"null") {
             return Ok(Self(Vec::new()));

@@ -57,6 +57,18 @@ impl Token {
         }
     }
 
+    /// Lets operators act on what concerns all organisations.
+    ///
+    /// # Errors
+    /// For a viewer, and for a token that is bound to some organisations.
+    pub fn act_on_all(&self) -> Result<(), Problem> {
+        self.must_act()?;
+        match self.orgs {
+            None => Ok(()),
+            Some(_) => Err(Problem::forbidden("This token is bound to some organisations; this concerns all of them.")),
+        }
+    }
+
     /// Whether the token sees this organisation.
     pub fn sees(&self, org: &OrgId) -> bool {
         self.orgs.as_ref().is_none_or(|own| own.contains(org))
@@ -113,9 +125,12 @@ mod tests {
         assert_eq!(own.narrow(None), Ok(Some(vec![org("acme")])));
         assert!(own.narrow(Some(org("other"))).is_err());
         assert!(own.sees(&org("acme")) && !own.sees(&org("other")));
-        assert!(own.act_on(&org("acme")).is_err(), "it may only look");
+        assert!(own.act_on(&org("acme")).is_err() && own.act_on_all().is_err(), "it may only look");
+        let bound = Token { role: Role::Operator, ..own };
+        assert!(bound.act_on(&org("acme")).is_ok() && bound.act_on_all().is_err(), "it may act on its own only");
         let all = with("Bearer all-secret");
-        assert!(tokens.verify(&all).unwrap().act_on(&org("other")).is_ok());
+        let all = tokens.verify(&all).unwrap();
+        assert!(all.act_on(&org("other")).is_ok() && all.act_on_all().is_ok());
         assert!(!format!("{tokens:?}").contains("all-secret"), "a token never reaches a log");
     }
 }

@@ -3,10 +3,13 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::clock::SystemClock;
 use crate::config::{Environment, Settings};
+use crate::credential::Credentials;
 use crate::domain::OrgId;
 use crate::organisation::{Directory, Organisation};
 
@@ -40,7 +43,7 @@ pub(super) fn content_type(body: &[u8]) -> &'static str {
 pub(super) fn organisation(config: Option<&PathBuf>, org: Option<&OrgId>) -> anyhow::Result<(Organisation, Settings)> {
     let environment = if config.is_some() { Environment::of_process() } else { Environment::default() };
     let settings = Settings::load(config.map(PathBuf::as_path), &environment)?.settings;
-    let directory = Directory::of(&settings);
+    let directory = Directory::of(&settings, &Credentials::new(Arc::new(SystemClock::new())));
     let found = match org {
         Some(id) => directory.get(id.as_str()),
         None => directory.iter().next().filter(|_| directory.iter().len() == 1).cloned(),

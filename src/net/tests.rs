@@ -10,6 +10,7 @@ use std::time::Instant;
 
 mod ahead;
 mod handshakes;
+mod patience;
 
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
@@ -67,7 +68,7 @@ fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, ac
 }
 
 fn limits(request: Duration, idle: Duration) -> Limits {
-    Limits { request, idle, connections: 100 }
+    Limits { request: Patience::new(request), idle, connections: 100 }
 }
 
 fn connect(address: SocketAddr) -> Client {

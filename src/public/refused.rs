@@ -97,7 +97,7 @@ pub async fn retry(
         query: head.query.clone(),
         ..Envelope::default()
     };
-    let read = envelope.read(text.as_bytes(), organisation, public);
+    let read = envelope.read(text.as_bytes(), organisation);
     let taken = match read {
         Ok(request) => envelope.store(kept.map(|_| request), organisation, public, Instant::now()).await,
         Err(rejected) => Err(rejected),

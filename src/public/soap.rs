@@ -74,10 +74,10 @@ async fn take(
     let envelope = Envelope::of(request);
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
-    let received = receive(public, request, payload, &envelope, hint).await;
+    let received = receive(organisation, request, payload, &envelope, hint).await;
     let arrived = Instant::now();
     let (body, message) = match received {
-        Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
+        Ok(body) => (body.clone(), envelope.read(&body, organisation)),
         Err((part, rejected)) => (part, Err(rejected)),
     };
     let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
@@ -98,14 +98,15 @@ async fn take(
 
 /// The body, if it is one to be read; else what there is of it.
 async fn receive(
-    public: &Public,
+    organisation: &Organisation,
     request: &HttpRequest,
     payload: Payload,
     envelope: &Envelope,
     hint: Version,
 ) -> Result<Bytes, (Bytes, Rejected)> {
     soap::check_media(envelope.content_type.as_deref()).map_err(|rejected| (Bytes::new(), rejected))?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
+    let limits = &organisation.limits;
+    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await;
     body.map_err(|unread| (unread.part, Rejected::new(hint, unread.refusal)))
 }
 

@@ -42,6 +42,8 @@ mod raw;
 mod readme;
 mod refused;
 mod relay;
+mod reload;
+mod rotation;
 mod security;
 mod shared_journal;
 mod sign_in;
