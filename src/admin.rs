@@ -1,16 +1,18 @@
-//! The admin listener: health, metrics, and the API under `/api/v1` for whoever has a token.
+//! The admin listener: health, metrics, the API under `/api/v1` for whoever has a token, and the
+//! console at `/` for whoever signs in with one.
 
 mod actions;
 mod api;
 mod applications;
+mod console;
 mod erasure;
-mod front;
 mod health;
 mod json;
 mod openapi;
 mod parameters;
 mod refused;
 mod routes;
+mod session;
 mod surroundings;
 mod tokens;
 
@@ -33,6 +35,7 @@ use crate::public::Public;
 use routes::Routes;
 
 pub use crate::problem::Problem;
+pub use console::Console;
 pub use health::{livez, ready};
 pub use surroundings::Surroundings;
 pub use tokens::{Token, Tokens};
@@ -51,6 +54,8 @@ pub struct Admin {
     pub public: Arc<Public>,
     /// How deliveries are tried, and what counts as late.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// Who is signed in to the console.
+    pub console: Console,
     /// When the bridge started.
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
@@ -122,7 +127,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     move |config| {
         config
             .app_data(web::Data::from(Arc::clone(&admin)))
-            .configure(|config| Routes::default().get("/", front::page).and(documented()).configure(config))
+            .configure(|config| console::routes().and(documented()).configure(config))
             .service(web::scope("/api").default_service(web::to(api::unknown)))
             .default_service(web::to(nothing_here));
     }

@@ -19,7 +19,7 @@ use url::Url;
 
 use self::ledger::InTime;
 use self::routing::{Routing, Table};
-use crate::admin::{self, Admin, Surroundings, Token, Tokens};
+use crate::admin::{self, Admin, Console, Surroundings, Token, Tokens};
 use crate::auth::{Nonces, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminToken, Database, Environment, Loaded, Role, Settings, Store, StoreUrl};
@@ -201,6 +201,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         clock: clock.clone(),
         public,
         policy: Arc::clone(&policy),
+        console: Console::new(&clock),
         started_at: clock.now(),
         stopping: stopping.clone(),
         surroundings: Surroundings::of(&settings),
@@ -302,6 +303,7 @@ impl Running {
         self.admin_state.surroundings.renewed(&new);
         // What failed before may have been put right by this.
         self.admin_state.public.sign_ins.forget();
+        self.admin_state.console.forget_failures();
         self.policy.store(Arc::new(policy(&new)));
         self.admin_state.tokens.store(Arc::new(tokens));
         self.pump.nudge();

@@ -36,6 +36,16 @@ impl Problem {
         Self { title, status, detail: detail.into(), field: None, code: None, retry_after: None }
     }
 
+    /// What kind of problem it is.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A parameter is not what it may be.
     pub fn bad_parameter(field: &str, detail: impl Into<String>) -> Self {
         Self { field: Some(field.to_owned()), ..Self::new(400, "Bad parameter", detail) }
@@ -75,6 +85,11 @@ impl Problem {
         let retry_after = refusal.retry_after_seconds();
         let (code, field) = (Some(refusal.code.as_str()), field.map(str::to_owned));
         Self { code, field, retry_after, ..Self::new(status, "Refused", &refusal.message) }
+    }
+
+    /// Whether it is that what is acted on is in another state.
+    pub fn is_conflict(&self) -> bool {
+        self.status == 409
     }
 
     /// There is no such thing, or the token may not see it.

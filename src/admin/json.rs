@@ -14,7 +14,7 @@ use crate::domain::{EventId, EventType, OrgId, Outcome};
 use crate::journal::{self, Receipt};
 
 pub(super) use application::{ApplicationPage, Applications, Protections, application_page, applications, protections};
-pub(super) use event::{EventPage, Events, event_page, events};
+pub(super) use event::{EventPage, Events, because, event_page, events, reason};
 pub(super) use organisation::{Stats, organisation};
 
 /// What came of a replay.
