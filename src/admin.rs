@@ -1,11 +1,12 @@
-//! The admin listener: health, metrics, and the API under `/api/v1` for whoever has a token.
+//! The admin listener: health, metrics, the API under `/api/v1` for whoever has a token, and the
+//! console at `/` for whoever signs in with one.
 
 mod actions;
 mod api;
 mod applications;
+mod console;
 mod credentials;
 mod erasure;
-mod front;
 mod health;
 mod json;
 mod log;
@@ -14,6 +15,7 @@ mod parameters;
 mod refused;
 mod reload;
 mod routes;
+mod session;
 mod surroundings;
 mod tokens;
 
@@ -36,6 +38,7 @@ use crate::public::Public;
 use routes::Routes;
 
 pub use crate::problem::Problem;
+pub use console::Console;
 pub use health::{livez, ready};
 pub use reload::{Reload, Reloaded};
 pub use surroundings::Surroundings;
@@ -57,6 +60,8 @@ pub struct Admin {
     pub policy: Arc<ArcSwap<Policy>>,
     /// What reads the configuration again.
     pub reload: Arc<dyn Reload>,
+    /// Who is signed in to the console.
+    pub console: Arc<Console>,
     /// When the bridge started.
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
@@ -128,7 +133,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     move |config| {
         config
             .app_data(web::Data::from(Arc::clone(&admin)))
-            .configure(|config| Routes::default().get("/", front::page).and(documented()).configure(config))
+            .configure(|config| console::routes().and(documented()).configure(config))
             .service(web::scope("/api").default_service(web::to(api::unknown)))
             .default_service(web::to(nothing_here));
     }

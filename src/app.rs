@@ -25,7 +25,7 @@ use self::reload::Reloader;
 use self::routing::Routing;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
-use crate::admin::{self, Admin, Reload, Surroundings};
+use crate::admin::{self, Admin, Console, Reload, Surroundings};
 use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
@@ -131,7 +131,9 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let pump =
         Arc::new(Pump::new(journal.clone(), routing.clone(), clock.clone(), Arc::clone(&policy), metrics.clone()));
     let retention = settings.store.retention;
+    let console = Arc::new(Console::new(&clock));
     let reloader = Arc::new(Reloader {
+        console: Arc::clone(&console),
         origin,
         in_force: Mutex::new(settings.clone()),
         started: settings,
@@ -153,6 +155,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         journal: journal.clone(),
         metrics,
         tokens,
+        console,
         started_at: clock.now(),
         clock,
         public,

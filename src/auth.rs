@@ -2,8 +2,8 @@
 //! connection, verified.
 //!
 //! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
-//! what asks for it cannot be reached without a check; what was checked before it was kept is
-//! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
+//! what asks for it cannot be reached without a check; what was kept, or what an
+//! operator sends, is [`Authenticated::vouched`] for by the operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
 //! Failed attempts are slowed down by [`SignIns`]. [`Denied`] tells missing credentials from wrong
@@ -42,8 +42,8 @@ pub struct Authenticated<T> {
 }
 
 impl Authenticated<()> {
-    /// The sender of a message that was kept: verified when it came, and now vouched for by an
-    /// operator, who has it read again.
+    /// The sender of a message that an operator vouches for: one that was kept, whose sender was
+    /// verified when it came, or one that the operator sends.
     pub fn vouched() -> Self {
         Self { inner: (), way: Way::Operator, spent: None }
     }

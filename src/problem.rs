@@ -48,6 +48,16 @@ impl Problem {
         }
     }
 
+    /// What kind of problem it is.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A parameter is not what it may be.
     pub fn bad_parameter(field: &str, detail: impl Into<String>) -> Self {
         Self { field: Some(field.to_owned()), ..Self::new(400, "Bad parameter", detail) }
@@ -93,6 +103,11 @@ impl Problem {
     pub fn not_usable(faults: Vec<String>) -> Self {
         let detail = "The configuration is not usable; the old one stays in force.";
         Self { faults: faults.into(), ..Self::new(422, "Not usable", detail) }
+    }
+
+    /// Whether it is that what is acted on is in another state.
+    pub fn is_conflict(&self) -> bool {
+        self.status == 409
     }
 
     /// There is no such thing, or the token may not see it.

@@ -1,6 +1,7 @@
 //! The public listener: the SOAP endpoint, its WSDL and schemas, and health.
 
 mod description;
+mod draft;
 mod health;
 mod intake;
 mod message;
@@ -28,6 +29,7 @@ use crate::problem::Problem;
 use crate::refusal::{Code, Refusal};
 pub use rates::Rates;
 
+pub use draft::{Draft, Preview, send};
 pub use refused::retry;
 
 /// What the routes of the public listener work with.

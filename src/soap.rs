@@ -26,7 +26,7 @@ pub mod wsdl;
 pub use addressing::Addressing;
 pub use answer::{Answer, Success, success};
 pub use fault::{FaultStatus, fault};
-pub use media::{Media, check_media, version_for};
+pub use media::{Media, check_media, likely_type, version_for};
 pub use profile::{IdTypes, Profile};
 pub use redact::without_passwords;
 pub use security::UsernameToken;

@@ -16,7 +16,7 @@ use crate::journal::{self, Receipt};
 
 pub(super) use application::{ApplicationPage, Applications, Protections, application_page, applications, protections};
 pub(super) use configuration::{Configuration, Credentials, configuration, credentials};
-pub(super) use event::{EventPage, Events, event_page, events};
+pub(super) use event::{EventPage, Events, because, event_page, events, reason};
 pub(super) use organisation::{Stats, organisation};
 
 /// What came of a replay.

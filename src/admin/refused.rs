@@ -11,7 +11,7 @@ use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::auth::Authenticated;
 use crate::domain::{OrgId, Outcome};
-use crate::journal::{RefusedFilter, RefusedHead, RefusedRecord};
+use crate::journal::{Receipt, RefusedFilter, RefusedHead, RefusedRecord};
 use crate::public;
 use crate::refusal::Code;
 
@@ -161,8 +161,13 @@ pub(super) async fn retry(
 ) -> Result<Json<json::Taken>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
+    Ok(Json(json::taken(&read_again(&admin, &token, &id).await?)))
+}
+
+/// Reads a kept message again, and forgets it once it is taken.
+pub(super) async fn read_again(admin: &Admin, token: &Token, id: &str) -> Result<Receipt, Problem> {
     token.must_act()?;
-    let (record, body) = find(&admin, &token, &id).await?;
+    let (record, body) = find(admin, token, id).await?;
     if !record.head.whole {
         return Err(Problem::conflict("Not all of the message was kept, or not as it came; it must be sent again."));
     }
@@ -170,7 +175,7 @@ pub(super) async fn retry(
     let organisation = admin.public.organisations.get(org.as_str());
     let organisation = organisation
         .ok_or_else(|| Problem::conflict(format!("The organisation {org} is not in the configuration any more.")))?;
-    let kept = Authenticated::vouched().map(|()| (&record, body.as_str()));
+    let kept = vouched(token)?.map(|()| (&record, body.as_str()));
     let retried = public::retry(&admin.public, &organisation, kept).await;
     let outcome = retried.as_ref().map_or("Refused", |receipt| receipt.outcome().as_str());
     tracing::info!(token = token.name, orgid = %org, id = record.id, outcome, "a refused message was retried");
@@ -178,10 +183,19 @@ pub(super) async fn retry(
     if receipt.outcome() != Outcome::DryRun {
         admin.public.refused.remove(record.id).await?;
     }
-    Ok(Json(json::taken(&receipt)))
+    Ok(receipt)
 }
 
-async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(RefusedRecord, String), Problem> {
+/// The sender of a message that an operator sends, or has read again.
+///
+/// # Errors
+/// For a viewer.
+pub(super) fn vouched(token: &Token) -> Result<Authenticated<()>, Problem> {
+    token.must_act()?;
+    Ok(Authenticated::vouched())
+}
+
+pub(super) async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(RefusedRecord, String), Problem> {
     let number = id.parse::<u64>().ok().filter(|id| i64::try_from(*id).is_ok());
     let number =
         number.ok_or_else(|| Problem::bad_parameter("id", format!("'{id}' is no id of a refused message.")))?;

@@ -94,10 +94,19 @@ impl Tokens {
         let credential = header.and_then(|header| header.split_once(' '));
         let bearer = credential.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let presented = bearer.map(|(_, token)| token.trim()).ok_or_else(Problem::unauthorized)?;
+        self.find(presented).cloned().ok_or_else(Problem::unauthorized)
+    }
+
+    /// The token with this secret.
+    pub(super) fn find(&self, presented: &str) -> Option<&Token> {
         // Every token is compared, so that the time tells nothing about which one came near.
         let equal = |token: &&Token| bool::from(token.secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()));
-        let found = self.0.iter().filter(equal).fold(None, |_, token| Some(token));
-        found.cloned().ok_or_else(Problem::unauthorized)
+        self.0.iter().filter(equal).fold(None, |_, token| Some(token))
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter()
     }
 }
 

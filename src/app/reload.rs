@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use super::prepared::{Prepared, in_force};
 use super::routing::Routing;
 use super::{Origin, announce};
-use crate::admin::{Reload, Reloaded, Surroundings, Tokens};
+use crate::admin::{Console, Reload, Reloaded, Surroundings, Tokens};
 use crate::config::{Changes, Faults, Loaded, Settings};
 use crate::credential::Credentials;
 use crate::delivery::{Policy, Pump};
@@ -23,6 +23,7 @@ pub(super) struct Reloader {
     pub(super) started: Settings,
     /// What was read last; whoever reloads holds it, so that one does at a time.
     pub(super) in_force: Mutex<Settings>,
+    pub(super) console: Arc<Console>,
     pub(super) public: Arc<Public>,
     pub(super) routing: Arc<Routing>,
     pub(super) policy: Arc<ArcSwap<Policy>>,
@@ -96,6 +97,7 @@ impl Reloader {
         self.public.organisations.replace(prepared.directory);
         // What failed before may have been put right by this.
         self.public.sign_ins.forget();
+        self.console.forget_failures();
         self.policy.store(Arc::new(prepared.policy));
         self.tokens.store(Arc::new(prepared.tokens));
         self.notes.forget_unheld();

@@ -12,6 +12,7 @@ use crate::config::{Environment, Settings};
 use crate::credential::Credentials;
 use crate::domain::OrgId;
 use crate::organisation::{Directory, Organisation};
+pub(super) use crate::soap::likely_type as content_type;
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -21,21 +22,6 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Ok(bytes);
     }
     fs::read(path)
-}
-
-/// The Content-Type that goes with a message, by its envelope. The envelope is looked for in
-/// whatever encoding the message is in; what is no envelope at all is left to the reader to refuse.
-pub(super) fn content_type(body: &[u8]) -> &'static str {
-    const SOAP12: &[u8] = b"http://www.w3.org/2003/05/soap-envelope";
-    let ascii: Vec<u8> = body.iter().copied().filter(|&byte| byte != 0).collect();
-    let holds = |needle: &[u8]| memchr::memmem::find(&ascii, needle).is_some();
-    if holds(SOAP12) {
-        "application/soap+xml"
-    } else if holds(b"Envelope") {
-        "text/xml"
-    } else {
-        "application/xml"
-    }
 }
 
 /// One organisation of a configuration; without a file, `demo` of the built-in one, whatever the

@@ -109,6 +109,11 @@ impl StagePolicy {
         Self { interview_stages: folded(interview_stages), closed_statuses: folded(closed_statuses) }
     }
 
+    /// Which stages are interviews, in lower case.
+    pub fn interview_stages(&self) -> &[String] {
+        &self.interview_stages
+    }
+
     /// Where the change puts the candidate, and why.
     pub fn position(&self, change: &StateChange) -> (Position, Reason) {
         if let Some(told) = change.told {

@@ -89,7 +89,7 @@ impl Envelope {
     }
 
     /// What the journal takes of it.
-    fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
+    pub(super) fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
         organisation.check_tenant(self.tenant.as_deref().map(str::as_bytes))?;
         let dry_run = parameters::dry_run(&self.query)?;
         let (position, reason) = organisation.policy.position(&request.change);

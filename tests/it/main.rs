@@ -13,6 +13,7 @@ mod chaos;
 mod clients;
 mod cluster;
 mod commands;
+mod console;
 mod delivery;
 mod doctor;
 mod endpoint;

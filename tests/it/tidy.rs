@@ -35,7 +35,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
-    ("ring::", &["src/auth/token.rs", "src/certificate.rs"]),
+    ("ring::", &["src/auth/token.rs", "src/certificate.rs", "src/admin/session.rs"]),
     ("siphasher::", &["src/journal/keys.rs"]),
     ("tokio_postgres_rustls::", &["src/journal/postgres/tls.rs"]),
     ("rustls_platform_verifier::", &["src/journal/postgres/tls.rs"]),
@@ -49,7 +49,8 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
     ("prometheus_client::", &["src/metrics.rs", "src/metrics/"]),
     ("utoipa::", &["src/admin/", "src/problem.rs", "src/domain/", "src/journal/filter.rs"]),
-    ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs"]),
+    ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs", "src/admin/session.rs"]),
+    ("askama::", &["src/admin/console.rs", "src/admin/console/"]),
 ];
 
 fn sources() -> Vec<(String, String)> {
