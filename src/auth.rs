@@ -144,6 +144,22 @@ impl Verifier {
         !self.tokens.is_empty()
     }
 
+    /// The ways in which somebody may sign in, with the user name where there is one.
+    pub fn ways(&self) -> Vec<(Way, Option<String>)> {
+        // While a password is exchanged a user stands there twice.
+        let named = |way: Way, pairs: &[(String, Credential)]| {
+            let mut users: Vec<_> = pairs.iter().map(|(user, _)| (way, Some(user.clone()))).collect();
+            users.dedup();
+            users
+        };
+        let mut ways = named(Way::Basic, &self.basic);
+        ways.extend((!self.bearer.is_empty()).then_some((Way::Bearer, None)));
+        ways.extend(named(Way::UsernameToken, &self.tokens));
+        ways.extend(self.certificate.is_some().then_some((Way::Certificate, None)));
+        ways.extend(self.open.then_some((Way::Open, None)));
+        ways
+    }
+
     /// Asks for this client certificate.
     pub fn with_certificate(mut self, expected: Expected) -> Self {
         self.certificate = Some(expected);

@@ -29,6 +29,7 @@ use crate::problem::Problem;
 use crate::refusal::{Code, Refusal};
 pub use rates::Rates;
 
+pub use description::address as endpoint;
 pub use draft::{Draft, Preview, send};
 pub use refused::retry;
 
@@ -59,6 +60,11 @@ pub struct Public {
 }
 
 impl Public {
+    /// Under which address callers reach the listener, as far as is known without a call.
+    pub fn address(&self) -> &Url {
+        self.public_url.as_ref().unwrap_or(&self.own_url)
+    }
+
     /// How a request came here.
     fn forwarded<'r>(&'r self, request: &'r HttpRequest) -> Forwarded<'r> {
         Forwarded::of(request, &self.trusted_proxies)

@@ -9,7 +9,9 @@
 //! points at this address has no cookie, so that it is shown the sign-in and nothing else.
 
 mod activity;
+mod applications;
 mod assets;
+mod drawing;
 mod event;
 mod events;
 mod failure;
@@ -17,7 +19,9 @@ mod form;
 mod frame;
 mod live;
 mod overview;
+mod protections;
 mod refused;
+mod set_up;
 mod show;
 mod sight;
 mod sign_in;
@@ -79,6 +83,9 @@ pub(super) fn routes() -> Routes {
         .and(event::routes())
         .and(try_it::routes())
         .and(refused::routes())
+        .and(set_up::routes())
+        .and(applications::routes())
+        .and(protections::routes())
 }
 
 /// What a page answers.

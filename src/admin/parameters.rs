@@ -61,6 +61,11 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// The fields of a form of the console.
+    pub(super) fn of_form(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// Reads a body: an object of these texts and these truth values, or nothing (`null` is nothing).
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use askama::Template;
 use jiff::Timestamp;
 
 use super::form::{Form, SHORT};
-use super::show::{Moment, count, event_type, state, state_mark};
+use super::show::{self, Moment, count, event_type, state, state_mark};
 use super::{Answer, Frame, done, page, visitor};
 use crate::admin::Admin;
 use crate::admin::actions::{delete, deliver_anew};
@@ -20,7 +20,7 @@ use crate::journal::{AttemptOutcome, AttemptRecord, DeliveryState, EventRecord};
 
 pub(super) fn routes() -> Routes {
     Routes::default()
-        .get("/events/{event_id}", show)
+        .get("/events/{event_id}", one)
         .post("/events/{event_id}/replay", replay)
         .post("/events/{event_id}/delete", discard)
 }
@@ -30,6 +30,7 @@ pub(super) fn routes() -> Routes {
 struct Page {
     frame: Frame,
     event: CandidateEvent,
+    path: String,
     name: &'static str,
     is_stale: bool,
     received: Moment,
@@ -81,7 +82,7 @@ fn particulars(record: &AttemptRecord) -> String {
     [status, latency, record.error.clone()].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-async fn show(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answer {
+async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answer {
     let visitor = visitor(&admin, &request)?;
     let (record, attempts) = seen(&admin, &visitor.token, &id).await?;
     let now = admin.clock.now();
@@ -106,6 +107,7 @@ async fn show(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Ans
         can_replay: matches!(record.state, DeliveryState::Dead | DeliveryState::Delivered),
         can_delete: record.state == DeliveryState::Dead || (orphaned && record.state == DeliveryState::Pending),
         report,
+        path: show::application(&record.event.orgid, &record.event.job_application_id),
         event: record.event,
     })
 }

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 use askama::Template;
 
-use super::show::{Moment, event_type, state, state_mark};
+use super::show::{self, Moment, event_type, state, state_mark};
 use super::{Answer, Frame, page, visitor};
 use crate::admin::parameters::shown;
 use crate::admin::routes::Routes;
@@ -16,7 +16,7 @@ use crate::journal::{Cursor, DeliveryState, EventFilter, EventRecord, Page as Pa
 const LIMIT: usize = 50;
 
 pub(super) fn routes() -> Routes {
-    Routes::default().get("/events", show)
+    Routes::default().get("/events", list)
 }
 
 #[derive(Template)]
@@ -53,6 +53,7 @@ pub(super) struct Row {
     pub(super) org: OrgId,
     pub(super) event_type: &'static str,
     pub(super) application: ApplicationId,
+    pub(super) path: String,
     pub(super) candidate: CandidateId,
     pub(super) stage: String,
     pub(super) state: &'static str,
@@ -68,6 +69,7 @@ impl Row {
             at: Moment::new(event.received_at, now),
             org: event.orgid.clone(),
             event_type: event_type(event.event_type),
+            path: show::application(&event.orgid, &event.job_application_id),
             application: event.job_application_id.clone(),
             candidate: event.candidate_id.clone(),
             stage: place.collect::<Vec<_>>().join(", "),
@@ -163,7 +165,7 @@ impl Asked {
     }
 }
 
-async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
+async fn list(admin: Data<Admin>, request: HttpRequest) -> Answer {
     let visitor = visitor(&admin, &request)?;
     let mut asked = Asked::of(&request);
     let part = asked.look(&admin, &visitor.token).await?;

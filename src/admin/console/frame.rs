@@ -8,7 +8,15 @@ use crate::admin::session::Visitor;
 use crate::config::Role;
 
 /// The pages of the navigation: path and name.
-const PAGES: &[(&str, &str)] = &[("/", "Overview"), ("/events", "Events"), ("/refused", "Refused"), ("/try", "Try it")];
+const PAGES: &[(&str, &str)] = &[
+    ("/", "Overview"),
+    ("/events", "Events"),
+    ("/applications", "Applications"),
+    ("/protections", "Protections"),
+    ("/refused", "Refused"),
+    ("/try", "Try it"),
+    ("/set-up", "Set up"),
+];
 
 /// What the layout of a page is made from.
 pub(super) struct Frame {

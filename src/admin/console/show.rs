@@ -3,8 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::EventType;
+use crate::domain::{ApplicationId, EventType, OrgId};
 use crate::journal::DeliveryState;
 
 /// A moment, for a `time` element.
@@ -32,6 +33,11 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The path of an application's page.
+pub(super) fn application(org: &OrgId, application: &ApplicationId) -> String {
+    format!("/applications/{org}/{}", utf8_percent_encode(application.as_str(), NON_ALPHANUMERIC))
 }
 
 /// An event type, as people say it.

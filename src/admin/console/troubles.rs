@@ -204,6 +204,7 @@ fn silent(stats: &OrganisationStats, sight: &Sight) -> Option<Trouble> {
     Some(Trouble {
         sentence: format!("{}: no message came for longer than expected{last}", stats.org),
         meaning: "The trigger in Workday may be gone, or its integration fails before it calls.".into(),
+        see: Some((format!("/set-up/{}", stats.org), "How it is set up")),
         ..Trouble::default()
     })
 }
@@ -230,6 +231,7 @@ fn open(stats: &OrganisationStats) -> Option<Trouble> {
             count(stats.open_too_long, "interview")
         ),
         meaning: "Their ends may never have been sent, so that the candidates stay protected.".into(),
+        see: Some(("/applications".into(), "Show them")),
         ..Trouble::default()
     })
 }
