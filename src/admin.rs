@@ -1,16 +1,21 @@
-//! The admin listener: health, metrics, and the API under `/api/v1` for whoever has a token.
+//! The admin listener: health, metrics, the API under `/api/v1` for whoever has a token, and the
+//! console at `/` for whoever signs in with one.
 
 mod actions;
 mod api;
 mod applications;
+mod console;
+mod credentials;
 mod erasure;
-mod front;
 mod health;
 mod json;
+mod log;
 mod openapi;
 mod parameters;
 mod refused;
+mod reload;
 mod routes;
+mod session;
 mod surroundings;
 mod tokens;
 
@@ -33,7 +38,9 @@ use crate::public::Public;
 use routes::Routes;
 
 pub use crate::problem::Problem;
+pub use console::Console;
 pub use health::{livez, ready};
+pub use reload::{Reload, Reloaded};
 pub use surroundings::Surroundings;
 pub use tokens::{Token, Tokens};
 
@@ -44,19 +51,23 @@ pub struct Admin {
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// Who may use the API.
-    pub tokens: ArcSwap<Tokens>,
+    pub tokens: Arc<ArcSwap<Tokens>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What messages that are read again go through, with what is in force for each organisation.
     pub public: Arc<Public>,
     /// How deliveries are tried, and what counts as late.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What reads the configuration again.
+    pub reload: Arc<dyn Reload>,
+    /// Who is signed in to the console.
+    pub console: Arc<Console>,
     /// When the bridge started.
     pub started_at: Timestamp,
     /// Turns true when the bridge is told to stop.
     pub stopping: watch::Receiver<bool>,
     /// What may run out.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
 }
 
 impl Admin {
@@ -122,7 +133,7 @@ pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send +
     move |config| {
         config
             .app_data(web::Data::from(Arc::clone(&admin)))
-            .configure(|config| Routes::default().get("/", front::page).and(documented()).configure(config))
+            .configure(|config| console::routes().and(documented()).configure(config))
             .service(web::scope("/api").default_service(web::to(api::unknown)))
             .default_service(web::to(nothing_here));
     }
@@ -136,6 +147,9 @@ fn documented() -> Routes {
         .and(actions::routes())
         .and(erasure::routes())
         .and(refused::routes())
+        .and(log::routes())
+        .and(reload::routes())
+        .and(credentials::routes())
 }
 
 async fn nothing_here(request: HttpRequest) -> Problem {

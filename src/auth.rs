@@ -2,8 +2,8 @@
 //! connection, verified.
 //!
 //! [`Authenticated`] comes only out of [`Verifier::verify`] and [`Verifier::verify_token`], so that
-//! what asks for it cannot be reached without a check; what was checked before it was kept is
-//! [`Authenticated::vouched`] for by an operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
+//! what asks for it cannot be reached without a check; what was kept, or what an
+//! operator sends, is [`Authenticated::vouched`] for by the operator, at one place alone. Secrets are compared in a time that does not depend on them, and an
 //! unknown user takes the same path as a wrong password.
 //!
 //! Failed attempts are slowed down by [`SignIns`]. [`Denied`] tells missing credentials from wrong
@@ -20,10 +20,11 @@ mod sign_ins;
 mod token;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::{Choice, ConstantTimeEq};
+use secrecy::ExposeSecret;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::certificate::{Certificate, Expected};
+use crate::credential::Credential;
 use crate::domain::OrgId;
 use crate::soap::UsernameToken;
 pub use denied::Denied;
@@ -41,8 +42,8 @@ pub struct Authenticated<T> {
 }
 
 impl Authenticated<()> {
-    /// The sender of a message that was kept: verified when it came, and now vouched for by an
-    /// operator, who has it read again.
+    /// The sender of a message that an operator vouches for: one that was kept, whose sender was
+    /// verified when it came, or one that the operator sends.
     pub fn vouched() -> Self {
         Self { inner: (), way: Way::Operator, spent: None }
     }
@@ -108,9 +109,9 @@ pub enum Way {
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
     open: bool,
-    basic: Vec<(String, SecretString)>,
-    bearer: Vec<SecretString>,
-    tokens: Vec<(String, SecretString)>,
+    basic: Vec<(String, Credential)>,
+    bearer: Vec<Credential>,
+    tokens: Vec<(String, Credential)>,
     certificate: Option<Expected>,
 }
 
@@ -121,19 +122,19 @@ impl Verifier {
     }
 
     /// Also takes this user name with this password.
-    pub fn with_basic(mut self, username: impl Into<String>, password: SecretString) -> Self {
+    pub fn with_basic(mut self, username: impl Into<String>, password: Credential) -> Self {
         self.basic.push((username.into(), password));
         self
     }
 
     /// Also takes this Bearer token.
-    pub fn with_bearer(mut self, token: SecretString) -> Self {
+    pub fn with_bearer(mut self, token: Credential) -> Self {
         self.bearer.push(token);
         self
     }
 
     /// Also takes a UsernameToken with this user name and this password.
-    pub fn with_username_token(mut self, username: impl Into<String>, password: SecretString) -> Self {
+    pub fn with_username_token(mut self, username: impl Into<String>, password: Credential) -> Self {
         self.tokens.push((username.into(), password));
         self
     }
@@ -141,6 +142,22 @@ impl Verifier {
     /// Whether a message may show in its body who it is from.
     pub fn takes_tokens(&self) -> bool {
         !self.tokens.is_empty()
+    }
+
+    /// The ways in which somebody may sign in, with the user name where there is one.
+    pub fn ways(&self) -> Vec<(Way, Option<String>)> {
+        // While a password is exchanged a user stands there twice.
+        let named = |way: Way, pairs: &[(String, Credential)]| {
+            let mut users: Vec<_> = pairs.iter().map(|(user, _)| (way, Some(user.clone()))).collect();
+            users.dedup();
+            users
+        };
+        let mut ways = named(Way::Basic, &self.basic);
+        ways.extend((!self.bearer.is_empty()).then_some((Way::Bearer, None)));
+        ways.extend(named(Way::UsernameToken, &self.tokens));
+        ways.extend(self.certificate.is_some().then_some((Way::Certificate, None)));
+        ways.extend(self.open.then_some((Way::Open, None)));
+        ways
     }
 
     /// Asks for this client certificate.
@@ -190,10 +207,11 @@ impl Verifier {
         now: Timestamp,
         inner: T,
     ) -> Result<Authenticated<T>, Denied> {
-        let spent = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
+        let (spent, password) = token::check(&self.tokens, token.ok_or(Denied::NoToken)?, now)?;
         if let Some(spent) = spent {
             nonces.take(org, spent, now).await?;
         }
+        password.note_use();
         Ok(Authenticated { inner, way: Way::UsernameToken, spent })
     }
 
@@ -208,13 +226,14 @@ impl Verifier {
         }
         match Credentials::parse(header).map_err(|header::Malformed| Denied::Malformed)? {
             Credentials::Basic { username, password } if !self.basic.is_empty() => {
-                let pairs = self.basic.iter();
-                let matches = pairs.map(|(user, pass)| same(user, &username) & same(pass.expose_secret(), &password));
-                any(matches).then_some(Way::Basic).ok_or(Denied::Wrong)
+                let right = |(user, known): &(String, Credential)| same(user, &username) & same_as(known, &password);
+                let (_, used) = the_one(&self.basic, right).ok_or(Denied::Wrong)?;
+                used.note_use();
+                Ok(Way::Basic)
             }
             Credentials::Bearer(token) if !self.bearer.is_empty() => {
-                let matches = self.bearer.iter().map(|known| same(known.expose_secret(), &token));
-                any(matches).then_some(Way::Bearer).ok_or(Denied::Wrong)
+                the_one(&self.bearer, |known| same_as(known, &token)).ok_or(Denied::Wrong)?.note_use();
+                Ok(Way::Bearer)
             }
             _ => Err(Denied::OtherScheme),
         }
@@ -235,9 +254,16 @@ impl Verifier {
     }
 }
 
-/// Whether any holds, having looked at all.
-fn any(choices: impl Iterator<Item = Choice>) -> bool {
-    choices.fold(Choice::from(0), |found, choice| found | choice).into()
+/// The one that is right, having looked at all; the last of several.
+fn the_one<T>(known: &[T], right: impl Fn(&T) -> Choice) -> Option<&T> {
+    let places = 1_u32..;
+    let found =
+        known.iter().zip(places).fold(0, |found, (one, place)| u32::conditional_select(&found, &place, right(one)));
+    known.get(found.checked_sub(1)? as usize)
+}
+
+fn same_as(known: &Credential, shown: &str) -> Choice {
+    same(known.secret().expose_secret(), shown)
 }
 
 /// Compares in a time that depends on the length of what was shown only, which its sender knows.

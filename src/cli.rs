@@ -7,11 +7,14 @@ mod api;
 pub mod check;
 mod columns;
 pub mod convert;
+pub mod credentials;
 pub mod demo;
+pub mod doctor;
 pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod reload;
 pub mod relocate;
 pub mod sandbox;
 pub mod send;
@@ -22,7 +25,7 @@ pub mod wsdl;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a command that failed.
@@ -59,8 +62,14 @@ enum Command {
     Events(events::Options),
     /// Print the figures of a running bridge, a line for each organisation
     Stats(stats::Options),
+    /// Print which credentials a running bridge has seen in use, and when last
+    Credentials(credentials::Options),
+    /// Tell a running bridge to read its configuration again, and print what changed
+    Reload(reload::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
+    /// Write a bundle for support: versions, configuration, queue figures and recent errors, without secrets
+    Doctor(doctor::Options),
     /// Carry a journal from a file into an empty PostgreSQL database, and compare both
     Move(relocate::Options),
     /// Run a stand-in relay that prints what it receives and answers as told
@@ -79,11 +88,19 @@ impl Command {
             Self::Send(options) => send::run(&options),
             Self::Events(options) => events::run(&options),
             Self::Stats(options) => stats::run(&options),
+            Self::Credentials(options) => credentials::run(&options),
+            Self::Reload(options) => reload::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Doctor(options) => doctor::run(&options),
             Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),
         }
     }
+}
+
+/// The command line as it is parsed, without doing anything.
+pub fn command_line() -> clap::Command {
+    Cli::command()
 }
 
 /// Does what the process's arguments ask for.
@@ -131,10 +148,9 @@ async fn until_told_to_stop() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 }

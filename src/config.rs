@@ -11,13 +11,16 @@
 
 mod address;
 mod admin_token;
+mod changes;
 mod fault;
 mod file;
 mod later;
 mod organisation;
 mod postgres;
+mod prints;
 mod secret;
 mod section;
+mod shown;
 mod tls;
 mod tree;
 mod value;
@@ -32,6 +35,7 @@ use url::Url;
 
 pub use address::is_loopback;
 pub use admin_token::AdminToken;
+pub use changes::Changes;
 pub use fault::{Fault, Faults};
 pub use organisation::{
     Auth, FaultStatus, Handler, IdTypes, Intake, Login, OrganisationSettings, Relay, Workday, WorkdayCredentials,
@@ -72,6 +76,7 @@ pub struct Settings {
     pub organisations: Vec<OrganisationSettings>,
     /// The paths of all keys that were set.
     keys: Vec<String>,
+    prints: prints::Prints,
 }
 
 /// The admin listener and who may use it.
@@ -180,6 +185,15 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+impl Loaded {
+    /// The warnings, and a sentence for each key that was set but does nothing in this release.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let idle = self.settings.without_effect().into_iter();
+        let idle = idle.map(|key| format!("{key} is read but has no effect in this release"));
+        self.warnings.iter().cloned().chain(idle).collect()
+    }
+}
+
 impl Settings {
     /// Reads the file, or without one the built-in configuration (organisation `demo`, in-process,
     /// loopback, no credentials), with the overrides of the environment.
@@ -187,20 +201,28 @@ impl Settings {
     /// # Errors
     /// All that is wrong, at once.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Faults> {
-        let Some(path) = path else {
-            return Self::from_toml("the built-in configuration", WITHOUT_FILE, Path::new(""), environment);
-        };
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
-            Faults(vec![Fault {
-                place: name.clone(),
-                key: String::new(),
-                found: format!("no readable file ({error})"),
-                expected: "a configuration file".into(),
-                advice: "Write a starter with `imper-bridge init`, or leave --config out to try the bridge.".into(),
-            }])
-        })?;
-        Self::from_toml(&name, &text, path.parent().unwrap_or(Path::new("")), environment)
+        let (name, text, folder) = source(path)?;
+        Self::from_toml(&name, &text, folder, environment)
+    }
+
+    /// Reads only what leads to the admin API of the bridge that was started with this file: where
+    /// it listens, the operator's token (if `with_token`), and where one is that was made. The rest
+    /// may be faulty, or name secrets that only the bridge has.
+    ///
+    /// # Errors
+    /// What is wrong with that.
+    pub fn load_admin(
+        path: Option<&Path>,
+        environment: &Environment,
+        with_token: bool,
+    ) -> Result<(Admin, StoreUrl), Faults> {
+        let (name, text, folder) = source(path)?;
+        let mut root = tree::parse(&name, &text).map_err(Faults)?;
+        tree::overlay(&mut root, environment);
+        let reader = section::Reader::new(&name, folder, environment);
+        let found = file::read_admin(section::Section::root(&reader, root), with_token);
+        let (faults, ..) = reader.finish();
+        if faults.is_empty() { Ok(found) } else { Err(Faults(faults)) }
     }
 
     /// Reads a configuration from text. `name` stands for the file in messages; secrets and
@@ -213,8 +235,9 @@ impl Settings {
         let mut warnings = tree::overlay(&mut root, environment);
         let keys = tree::paths(&root);
         let reader = section::Reader::new(name, folder, environment);
-        let settings = file::read(section::Section::root(&reader, root), keys);
-        let (faults, noticed) = reader.finish();
+        let mut settings = file::read(section::Section::root(&reader, root), keys);
+        let (faults, noticed, prints) = reader.finish();
+        settings.prints = prints;
         warnings.extend(noticed);
         if faults.is_empty() { Ok(Loaded { settings, warnings }) } else { Err(Faults(faults)) }
     }
@@ -233,6 +256,24 @@ impl Settings {
     /// The keys that were set but do nothing in this release, for the start to log.
     pub fn without_effect(&self) -> Vec<String> {
         later::without_effect(&self.keys)
+    }
+}
+
+/// The name, the text and the folder of a configuration.
+fn source(path: Option<&Path>) -> Result<(String, String, &Path), Faults> {
+    let Some(path) = path else {
+        return Ok(("the built-in configuration".into(), WITHOUT_FILE.into(), Path::new("")));
+    };
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok((name, text, path.parent().unwrap_or(Path::new("")))),
+        Err(error) => Err(Faults(vec![Fault {
+            place: name,
+            key: String::new(),
+            found: format!("no readable file ({error})"),
+            expected: "a configuration file".into(),
+            advice: "Write a starter with `imper-bridge init`, or leave --config out to try the bridge.".into(),
+        }])),
     }
 }
 

@@ -17,6 +17,25 @@
 //! A message walks this line once, forwards. Nothing below calls up; a test reads the sources and
 //! keeps it so.
 //!
+//! The same, hop by hop, of a message by SOAP to a relay:
+//!
+//! 1. [`net::serve`] accepts the connection, sets its [`net::Deadline`] and makes the TLS handshake.
+//! 2. `public::soap::post` takes the [`organisation::Organisation`] of the path, which stays the same to
+//!    the end, and has its [`auth::Verifier`] judge the head, before any of the body is read.
+//! 3. [`net::read_body`] reads the body: capped, in time, inflated.
+//! 4. `public::message::Envelope::read` hands it to [`soap::read`], which has [`xml`] decode, scan and read it
+//!    and makes a [`soap::Request`] of it: a [`domain::StateChange`] and how to answer.
+//! 5. `public::soap::admit` has a UsernameToken verified, where the head showed nothing; what comes out is
+//!    [`auth::Authenticated`], and only that is stored. Then the rate counts it.
+//! 6. `Envelope::store` checks the tenant and finds the position by [`domain::StagePolicy::position`]; the
+//!    journal gets a [`journal::Incoming`] and gives a [`journal::Ticket`] that is waited for.
+//! 7. The journal's writer takes what waits as one batch, has [`journal::batch`] decide it on a scratch copy,
+//!    commits, and only then gives out receipts: [`soap::success`] makes the answer of one.
+//! 8. [`delivery::Pump`], woken by the commit, claims the event, which records the intent, and looks up the
+//!    organisation's handler as it is then.
+//! 9. [`delivery::relay::Relay`] posts it; [`delivery::verdict`] says what the answer means.
+//! 10. The pump settles, naming the fence of its claim, and the application's next event may go.
+//!
 //! # Where to start reading
 //!
 //! - [`domain`]: the words. [`domain::lifecycle::decide`] is what the bridge is about.
@@ -25,7 +44,8 @@
 //!   database that several bridges share.
 //! - [`delivery`]: [`delivery::Pump`] claims and settles; [`delivery::verdict`] is the table of statuses.
 //! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls.
-//! - [`app`]: the only place where the parts are put together.
+//! - [`app`]: the only place where the parts are put together; `app::reload` puts another configuration in
+//!   force, prepared first and then swapped.
 //!
 //! # Invariants
 //!
@@ -63,6 +83,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod credential;
 #[cfg(feature = "server")]
 pub mod delivery;
 #[cfg(feature = "server")]

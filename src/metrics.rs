@@ -23,6 +23,7 @@ use crate::domain::{OrgId, Source};
 use crate::journal::{self, OrganisationStats, Pulse, Taken};
 use crate::refusal::Code;
 
+pub use families::COMMIT;
 pub use format::Format;
 
 /// All figures.

@@ -28,6 +28,7 @@ mod expect;
 mod forwarded;
 mod head;
 mod inflate;
+mod shown;
 mod timed;
 mod tls;
 
@@ -36,6 +37,7 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -47,21 +49,22 @@ use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 
-pub use body::read_body;
+pub use body::{Unread, read_body};
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
 pub use descriptors::connections;
 pub use forwarded::Forwarded;
+use shown::Shown;
 use timed::TimedFactory;
 use tls::Connection;
-pub use tls::Handshakes;
+pub use tls::{Handshakes, InForce};
 
 use crate::certificate::Certificate;
 
 /// What connections may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// How long a whole request may take to arrive, head and body; also how long a write may stand still.
-    pub request: Duration,
+    pub request: Patience,
     /// How long a connection may be silent between an answer and the next request.
     pub idle: Duration,
     /// Most connections of one worker; more wait until one ends.
@@ -72,8 +75,34 @@ impl Limits {
     /// The limits for a given time for a request and so many connections per worker. 75 s of
     /// silence are longer than common proxies keep a connection, so that they close it first.
     pub fn new(request: Duration, connections: usize) -> Self {
-        Self { request, idle: Duration::from_secs(75), connections }
+        Self { request: Patience::new(request), idle: Duration::from_secs(75), connections }
     }
+}
+
+/// A length of time that its clones share, so that it can be changed while the listener runs: a
+/// connection minds the new one from its next request on.
+#[derive(Debug, Clone)]
+pub struct Patience(Arc<AtomicU64>);
+
+impl Patience {
+    /// This long, to the microsecond.
+    pub fn new(time: Duration) -> Self {
+        Self(Arc::new(AtomicU64::new(microseconds(time))))
+    }
+
+    /// Makes it another length of time.
+    pub fn set(&self, time: Duration) {
+        self.0.store(microseconds(time), Relaxed);
+    }
+
+    /// How long it is now.
+    pub fn time(&self) -> Duration {
+        Duration::from_micros(self.0.load(Relaxed))
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// How long is waited for a client to take note that its connection ends.
@@ -82,9 +111,9 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 /// Seconds that requests under way have to finish once the server is stopped.
 const DRAIN_SECONDS: u64 = 10;
 
-/// The certificate that a request's sender has shown, verified against `tls.client_ca`.
+/// The certificate that a request's sender has shown, verified against the `tls.client_ca` in force.
 pub fn client_certificate(request: &HttpRequest) -> Option<&Certificate> {
-    request.conn_data::<Arc<Certificate>>().map(AsRef::as_ref)
+    request.conn_data::<Rc<Shown>>()?.certificate()
 }
 
 /// Serves an actix application on a listener, with deadlines; within TLS where there are handshakes.
@@ -132,15 +161,15 @@ where
             .client_disconnect_timeout(DISCONNECT)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(Rc::clone(connection.deadline()));
-                if let Some(certificate) = connection.certificate() {
-                    data.insert(Arc::clone(certificate));
+                if let Some(shown) = connection.shown() {
+                    data.insert(Rc::clone(shown));
                 }
             })
             .expect(apply_fn_factory(TimedFactory::new(app().into_factory()), expect::answer_or_ask))
             .h1(TimedFactory::new(app().into_factory()));
-        let handshakes = handshakes.clone();
+        let (handshakes, limits) = (handshakes.clone(), limits.clone());
         let accept = move |stream: TcpStream| {
-            let (handshakes, stopped) = (handshakes.clone(), stopped.clone());
+            let (handshakes, stopped, limits) = (handshakes.clone(), stopped.clone(), limits.clone());
             async move {
                 // Answers are small and written whole: waiting to fill a segment would only add latency.
                 let _ = stream.set_nodelay(true);

@@ -4,20 +4,26 @@
 //! in between changes nothing half-way. A reload makes a new [`Directory`] of all of them and puts
 //! it in the place of the old one.
 
+mod ways;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use secrecy::SecretString;
 
 use crate::auth::Verifier;
-use crate::config::{self, Auth, Handler, Login, OrganisationSettings, Settings};
+use crate::config::{self, Handler, Limits, OrganisationSettings, Settings};
+use crate::credential::{Credential, Credentials};
 use crate::domain::payload::Shape;
 use crate::domain::{OrgId, StagePolicy};
 use crate::journal::Deliver;
 use crate::refusal::{Code, Refusal};
 use crate::soap;
+use ways::Ways;
+
+/// What the keys to a relay open, among an organisation's credentials.
+pub const RELAY: &str = "relay";
 
 /// One organisation, as its messages are read, judged and delivered.
 #[derive(Debug, Clone)]
@@ -36,22 +42,28 @@ pub struct Organisation {
     pub verifier: Verifier,
     /// Who may post to its JSON intake; `None`: it is off.
     pub intake: Option<Verifier>,
+    /// The secrets that let in, and those that are shown to its relay, by the paths of their keys in
+    /// its section.
+    pub credentials: Vec<(&'static str, Credential)>,
     /// Where its events go.
     pub handler: Handler,
     /// Silence longer than this is reported; `None`: never.
     pub expect_message_every: Option<Duration>,
-    /// Undelivered events above which nothing is accepted; `None`: no limit.
-    pub pending_events: Option<u64>,
+    /// What its messages may cost.
+    pub limits: Arc<Limits>,
 }
 
 impl Organisation {
-    fn new(settings: &OrganisationSettings, limits: &config::Limits) -> Self {
+    fn new(settings: &OrganisationSettings, limits: Arc<Limits>, notes: &Credentials) -> Self {
         // The Studio mapping promises the relay a stage in every event, so that one is asked for
         // even where the message says its event type itself.
         let shape = match &settings.handler {
             Handler::Relay(relay) => relay.payload,
             Handler::InProcess => Shape::default(),
         };
+        let mut ways = Ways::new(&settings.id, notes);
+        let (verifier, intake) = (ways.verifier(&settings.auth), ways.intake(settings));
+        ways.relay(&settings.handler);
         let config::IdTypes { candidate, job_application, job_requisition } = settings.id_types.clone();
         Self {
             id: settings.id.clone(),
@@ -65,11 +77,12 @@ impl Organisation {
             },
             fault_status: fault_status(settings.fault_status),
             expect_tenant: settings.expect_tenant.clone(),
-            verifier: verifier(&settings.auth),
-            intake: settings.intake.as_ref().map(intake),
+            verifier,
+            intake,
+            credentials: ways.listed,
             handler: settings.handler.clone(),
             expect_message_every: settings.expect_message_every,
-            pending_events: limits.pending_events,
+            limits,
         }
     }
 
@@ -108,57 +121,24 @@ fn fault_status(configured: config::FaultStatus) -> soap::FaultStatus {
     }
 }
 
-fn verifier(auth: &Auth) -> Verifier {
-    if auth.none {
-        return Verifier::open();
-    }
-    let mut verifier = Verifier::default();
-    if let Some(basic) = &auth.basic {
-        for password in passwords(basic) {
-            verifier = verifier.with_basic(&basic.username, password);
-        }
-    }
-    if let Some(token) = &auth.bearer {
-        verifier = verifier.with_bearer(token.clone());
-    }
-    if let Some(wsse) = &auth.wsse {
-        for password in passwords(wsse) {
-            verifier = verifier.with_username_token(&wsse.username, password);
-        }
-    }
-    if let Some(expected) = &auth.client_cert {
-        verifier = verifier.with_certificate(expected.clone());
-    }
-    verifier
-}
-
-/// While a key is exchanged, both are taken.
-fn intake(intake: &config::Intake) -> Verifier {
-    let keys = [Some(&intake.key), intake.key_next.as_ref()].into_iter().flatten().cloned();
-    keys.fold(Verifier::default(), Verifier::with_bearer)
-}
-
-/// While a password is exchanged, both are taken.
-fn passwords(login: &Login) -> impl Iterator<Item = SecretString> {
-    [Some(&login.password), login.password_next.as_ref()].into_iter().flatten().cloned()
-}
-
 /// All organisations of one configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Directory {
     /// Sorted by id.
     organisations: Vec<Arc<Organisation>>,
     ids: Arc<HashSet<OrgId>>,
+    limits: Arc<Limits>,
 }
 
 impl Directory {
-    /// The organisations of a configuration.
-    pub fn of(settings: &Settings) -> Self {
-        let organisation = |one| Arc::new(Organisation::new(one, &settings.limits));
+    /// The organisations of a configuration, the uses of whose credentials are noted there.
+    pub fn of(settings: &Settings, notes: &Credentials) -> Self {
+        let limits = Arc::new(settings.limits.clone());
+        let organisation = |one| Arc::new(Organisation::new(one, Arc::clone(&limits), notes));
         let mut organisations: Vec<_> = settings.organisations.iter().map(organisation).collect();
         organisations.sort_by(|one, other| one.id.cmp(&other.id));
         let ids = organisations.iter().map(|one| one.id.clone()).collect();
-        Self { organisations, ids: Arc::new(ids) }
+        Self { organisations, ids: Arc::new(ids), limits }
     }
 
     /// The organisation of that id, as it stands in a path.
@@ -170,6 +150,11 @@ impl Directory {
     /// All organisations, sorted by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Organisation>> {
         self.organisations.iter()
+    }
+
+    /// What a message may cost, of whichever organisation it is.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The ids of all organisations.
@@ -207,12 +192,14 @@ impl Organisations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use crate::config::Environment;
     use std::path::Path;
 
     fn directory(text: &str) -> Directory {
         let loaded = Settings::from_toml("f.toml", text, Path::new(""), &Environment::default());
-        Directory::of(&loaded.unwrap_or_else(|faults| panic!("{faults}")).settings)
+        let settings = loaded.unwrap_or_else(|faults| panic!("{faults}")).settings;
+        Directory::of(&settings, &Credentials::new(Arc::new(SystemClock::new())))
     }
 
     const TWO: &str = r#"
@@ -233,7 +220,7 @@ mod tests {
         let directory = directory(TWO);
         assert_eq!(directory.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["acme", "zeta"]);
         let acme = directory.get("acme").unwrap();
-        assert_eq!((acme.fault_status, acme.pending_events), (soap::FaultStatus::Always500, Some(7)));
+        assert_eq!((acme.fault_status, acme.limits.pending_events), (soap::FaultStatus::Always500, Some(7)));
         assert!(acme.profile.stage_always_required && !acme.verifier.is_open());
         let zeta = directory.get("zeta").unwrap();
         assert!(!zeta.profile.stage_always_required && zeta.verifier.is_open());
@@ -267,8 +254,9 @@ mod tests {
     fn a_replacement_leaves_what_is_held() {
         let organisations = Organisations::new(directory(TWO));
         let (held, shared) = (organisations.get("acme").unwrap(), organisations.clone());
-        organisations.replace(Directory::default());
-        assert!(shared.get("acme").is_none() && shared.current().iter().len() == 0);
+        organisations.replace(directory("[org.other]\nauth.none = true\nhandler = \"in_process\"\n"));
+        assert!(shared.get("acme").is_none() && shared.get("other").is_some());
+        assert_eq!((held.limits.pending_events, shared.current().limits().pending_events), (Some(7), None));
         assert_eq!(held.id.as_str(), "acme");
     }
 

@@ -27,13 +27,35 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     code: Option<&'static str>,
+    /// All that is wrong with a configuration, a sentence each.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(required = false, value_type = Vec<String>)]
+    faults: Box<[String]>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 impl Problem {
     fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { title, status, detail: detail.into(), field: None, code: None, retry_after: None }
+        Self {
+            title,
+            status,
+            detail: detail.into(),
+            field: None,
+            code: None,
+            faults: Box::default(),
+            retry_after: None,
+        }
+    }
+
+    /// What kind of problem it is.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// A parameter is not what it may be.
@@ -75,6 +97,17 @@ impl Problem {
         let retry_after = refusal.retry_after_seconds();
         let (code, field) = (Some(refusal.code.as_str()), field.map(str::to_owned));
         Self { code, field, retry_after, ..Self::new(status, "Refused", &refusal.message) }
+    }
+
+    /// A configuration is not usable, for these reasons, and the one before stays in force.
+    pub fn not_usable(faults: Vec<String>) -> Self {
+        let detail = "The configuration is not usable; the old one stays in force.";
+        Self { faults: faults.into(), ..Self::new(422, "Not usable", detail) }
+    }
+
+    /// Whether it is that what is acted on is in another state.
+    pub fn is_conflict(&self) -> bool {
+        self.status == 409
     }
 
     /// There is no such thing, or the token may not see it.

@@ -1,6 +1,7 @@
 //! The public listener: the SOAP endpoint, its WSDL and schemas, and health.
 
 mod description;
+mod draft;
 mod health;
 mod intake;
 mod message;
@@ -19,7 +20,7 @@ use url::Url;
 
 use crate::auth::{Nonces, SignIns};
 use crate::clock::Clock;
-use crate::config::{Limits, Network};
+use crate::config::Network;
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
 use crate::net::Forwarded;
@@ -28,6 +29,8 @@ use crate::problem::Problem;
 use crate::refusal::{Code, Refusal};
 pub use rates::Rates;
 
+pub use description::address as endpoint;
+pub use draft::{Draft, Preview, send};
 pub use refused::retry;
 
 /// What the routes of the public listener work with.
@@ -38,8 +41,6 @@ pub struct Public {
     pub organisations: Organisations,
     /// The figures.
     pub metrics: Arc<Metrics>,
-    /// What a message may cost.
-    pub limits: Limits,
     /// How many messages are taken.
     pub rates: Rates,
     /// Who failed to sign in.
@@ -59,6 +60,11 @@ pub struct Public {
 }
 
 impl Public {
+    /// Under which address callers reach the listener, as far as is known without a call.
+    pub fn address(&self) -> &Url {
+        self.public_url.as_ref().unwrap_or(&self.own_url)
+    }
+
     /// How a request came here.
     fn forwarded<'r>(&'r self, request: &'r HttpRequest) -> Forwarded<'r> {
         Forwarded::of(request, &self.trusted_proxies)

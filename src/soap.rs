@@ -26,7 +26,7 @@ pub mod wsdl;
 pub use addressing::Addressing;
 pub use answer::{Answer, Success, success};
 pub use fault::{FaultStatus, fault};
-pub use media::{Media, check_media, version_for};
+pub use media::{Media, check_media, likely_type, version_for};
 pub use profile::{IdTypes, Profile};
 pub use redact::without_passwords;
 pub use security::UsernameToken;
@@ -103,8 +103,12 @@ pub fn read(body: &[u8], head: &Head<'_>, profile: &Profile, limits: xml::Limits
     let document = Document::decode(body, media.charset).map_err(unreadable)?;
     let known = vocabulary::known(&profile.namespace);
     let mut reader = Reader::new(&document, limits, &known);
-    let message = envelope::read(&mut reader, media.version, profile).map_err(unreadable)?;
-    envelope::judge(message, head, &media, profile)
+    match envelope::read(&mut reader, media.version, profile) {
+        (message, Ok(())) => envelope::judge(message, head, &media, profile),
+        (message, Err(error)) => {
+            Err(Rejected { username_token: message.token_of_header().map(Box::new), ..unreadable(error) })
+        }
+    }
 }
 
 /// Says in the words of the catalogue why a document could not be read.

@@ -9,9 +9,9 @@ use super::api::{EventQuery, FILTER, seen};
 use super::openapi::{Always, OfActing, OfBody, OfConflict, OfOne};
 use super::parameters::Parameters;
 use super::routes::Routes;
-use super::{Admin, Problem, json};
+use super::{Admin, Problem, Token, json};
 use crate::domain::{EventId, OrgId};
-use crate::journal::{Discarded, Replay, Turn, Which};
+use crate::journal::{Discarded, Replay, Replayed, Turn, Which};
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -57,8 +57,12 @@ pub(super) async fn replay_one(
     let query = Parameters::of(&request, &["force"])?.flag("force")?;
     let How { force } =
         How { force: Parameters::of_body(&admin, &request, payload, &[], &["force"]).await?.flag("force")? };
-    let force = query || force;
-    let (record, _) = seen(&admin, &token, &id).await?;
+    Ok(Json(json::replayed(deliver_anew(&admin, &token, &id, query || force).await?)))
+}
+
+/// Lets one event be delivered anew.
+pub(super) async fn deliver_anew(admin: &Admin, token: &Token, id: &str, force: bool) -> Result<Replayed, Problem> {
+    let (record, _) = seen(admin, token, id).await?;
     token.must_act()?;
     let id = record.event.event_id;
     let replay = Replay { which: Which::One(id), force, dry_run: false, actor: token.name.as_str().into() };
@@ -74,7 +78,7 @@ pub(super) async fn replay_one(
         return Err(Problem::conflict(format!("Only dead and delivered events are replayed; this one is '{state}'.")));
     }
     tracing::info!(token = token.name, event.id = %id, force, action = "replay", "an operator acted");
-    Ok(Json(json::replayed(replayed)))
+    Ok(replayed)
 }
 
 /// For an operator: delivers the events that pass a filter anew, the dead letters unless `state` says otherwise.
@@ -131,7 +135,13 @@ pub(super) async fn discard(
 ) -> Result<HttpResponse, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
-    let (record, _) = seen(&admin, &token, &id).await?;
+    delete(&admin, &token, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes what nobody will deliver.
+pub(super) async fn delete(admin: &Admin, token: &Token, id: &str) -> Result<(), Problem> {
+    let (record, _) = seen(admin, token, id).await?;
     token.must_act()?;
     let id = record.event.event_id;
     // What nobody is there to deliver waits for ever, unless its organisation returns.
@@ -139,7 +149,7 @@ pub(super) async fn discard(
     match admin.journal.discard(id, orphaned, token.name.as_str().into()).await? {
         Discarded::Done => {
             tracing::info!(token = token.name, event.id = %id, action = "delete", "an operator acted");
-            Ok(HttpResponse::NoContent().finish())
+            Ok(())
         }
         Discarded::Unknown => Err(Problem::not_found(format!("There is no event {id}."))),
         Discarded::NotDead => {
@@ -162,7 +172,7 @@ pub(super) async fn pause(
     request: HttpRequest,
     org: Path<String>,
 ) -> Result<Json<json::Gate>, Problem> {
-    turn(&admin, &request, &org, Turn::Pause, "pause").await
+    answer_turn(&admin, &request, &org, Turn::Pause, "pause").await
 }
 
 /// For an operator: lets the organisation's deliveries go, whatever stopped them.
@@ -176,10 +186,10 @@ pub(super) async fn resume(
     request: HttpRequest,
     org: Path<String>,
 ) -> Result<Json<json::Gate>, Problem> {
-    turn(&admin, &request, &org, Turn::Resume, "resume").await
+    answer_turn(&admin, &request, &org, Turn::Resume, "resume").await
 }
 
-async fn turn(
+async fn answer_turn(
     admin: &Admin,
     request: &HttpRequest,
     org: &str,
@@ -189,12 +199,20 @@ async fn turn(
     let token = admin.tokens.load().verify(request)?;
     Parameters::of(request, &[])?;
     let org = organisation(org)?;
-    token.act_on(&org)?;
-    known(admin, &org)?;
-    admin.journal.turn(make(org.clone()), token.name.as_str().into()).await?;
-    tracing::info!(token = token.name, orgid = %org, action, "an operator acted");
+    turn(admin, &token, make(org.clone()), action).await?;
     let paused = admin.journal.pulse().iter().any(|pulse| pulse.org == org && pulse.paused.is_some());
     Ok(Json(json::Gate { orgid: org, paused }))
+}
+
+/// Stops the deliveries of an organisation or lets them go.
+pub(super) async fn turn(admin: &Admin, token: &Token, turn: Turn, action: &str) -> Result<(), Problem> {
+    let (Turn::Pause(org) | Turn::Resume(org)) = &turn else { return Ok(()) };
+    let org = org.clone();
+    token.act_on(&org)?;
+    known(admin, &org)?;
+    admin.journal.turn(turn, token.name.as_str().into()).await?;
+    tracing::info!(token = token.name, orgid = %org, action, "an operator acted");
+    Ok(())
 }
 
 /// Lets an organisation pass that is configured, or that was heard of.

@@ -9,7 +9,7 @@ use super::api::ORGANISATION;
 use super::openapi::{Always, OfActing, OfBody, OfConflict, OfOne};
 use super::parameters::{Paging, Parameters};
 use super::routes::Routes;
-use super::{Admin, Problem, json};
+use super::{Admin, Problem, Token, json};
 use crate::domain::{ApplicationId, Occurred, OrgId, Position, Reason, Source, StateChange};
 use crate::journal::{ApplicationFilter, ApplicationRecord, Cursor, EventFilter, EventRecord, Incoming, Receipt};
 
@@ -68,14 +68,24 @@ pub(super) async fn one(
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
     let (org, application) = ids(&path)?;
-    if !token.sees(&org) {
-        return Err(unknown(&org, &application));
-    }
-    let record = admin.journal.application(org.clone(), application.clone()).await?;
-    let record = record.ok_or_else(|| unknown(&org, &application))?;
+    let record = find(&admin, &token, &org, &application).await?;
     let filter = EventFilter { orgs: Some(vec![org]), application: Some(application), ..EventFilter::default() };
     let events = all(&admin, filter).await?;
     Ok(Json(json::application_page(record, events)))
+}
+
+/// An application that the token sees.
+pub(super) async fn find(
+    admin: &Admin,
+    token: &Token,
+    org: &OrgId,
+    application: &ApplicationId,
+) -> Result<ApplicationRecord, Problem> {
+    let found = match token.sees(org) {
+        true => admin.journal.application(org.clone(), application.clone()).await?,
+        false => None,
+    };
+    found.ok_or_else(|| Problem::not_found(format!("There is no job application {application} of {org}.")))
 }
 
 /// All events that pass the filter, newest first.
@@ -98,14 +108,15 @@ pub(super) async fn all(admin: &Admin, filter: EventFilter) -> Result<Vec<EventR
 pub(super) struct ByHand {
     /// Whether the interview is opened or closed.
     #[schema(value_type = String, pattern = "^interview_(stage_)?(started|ended)$")]
-    event_type: Position,
+    pub(super) event_type: Position,
     /// Why.
     #[schema(max_length = 1000, nullable = false)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl ByHand {
-    fn of(fields: &Parameters) -> Result<Self, Problem> {
+    /// Reads it from the fields of a body.
+    pub(super) fn of(fields: &Parameters) -> Result<Self, Problem> {
         let told = fields.take("event_type", "interview_started or interview_ended", Position::told_by)?;
         let event_type = told.ok_or_else(|| {
             let detail = "'event_type' is missing; expected interview_started or interview_ended.";
@@ -143,8 +154,7 @@ pub(super) async fn by_hand(
     token.act_on(&org)?;
     let fields = Parameters::of_body(&admin, &request, payload, &["event_type", "reason"], &[]).await?;
     let ByHand { event_type, reason } = ByHand::of(&fields)?;
-    let record = admin.journal.application(org.clone(), application.clone()).await?;
-    let record = record.ok_or_else(|| unknown(&org, &application))?;
+    let record = find(&admin, &token, &org, &application).await?;
     let receipt = move_by_hand(&admin, &org, record, event_type, &token.name, reason.as_deref()).await?;
     Ok(Json(json::taken(&receipt)))
 }
@@ -200,15 +210,11 @@ pub(super) async fn move_by_hand(
     Ok(receipt)
 }
 
-fn ids(path: &(String, String)) -> Result<(OrgId, ApplicationId), Problem> {
+pub(super) fn ids(path: &(String, String)) -> Result<(OrgId, ApplicationId), Problem> {
     let org =
         path.0.parse::<OrgId>().map_err(|error| Problem::bad_parameter("orgid", format!("'{}' {error}.", path.0)))?;
     let application = ApplicationId::new(&path.1);
     let application =
         application.map_err(|error| Problem::bad_parameter("job_application_id", format!("'{}' {error}.", path.1)))?;
     Ok((org, application))
-}
-
-fn unknown(org: &OrgId, application: &ApplicationId) -> Problem {
-    Problem::not_found(format!("There is no job application {application} of {org}."))
 }

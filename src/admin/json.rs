@@ -2,6 +2,7 @@
 //! made of these types.
 
 mod application;
+mod configuration;
 mod event;
 mod organisation;
 
@@ -14,7 +15,8 @@ use crate::domain::{EventId, EventType, OrgId, Outcome};
 use crate::journal::{self, Receipt};
 
 pub(super) use application::{ApplicationPage, Applications, Protections, application_page, applications, protections};
-pub(super) use event::{EventPage, Events, event_page, events};
+pub(super) use configuration::{Configuration, Credentials, configuration, credentials};
+pub(super) use event::{EventPage, Events, because, event_page, events, reason};
 pub(super) use organisation::{Stats, organisation};
 
 /// What came of a replay.

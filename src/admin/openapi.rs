@@ -9,7 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{Problem, actions, api, applications, erasure, health, openapi, refused};
+use super::{Problem, actions, api, applications, credentials, erasure, health, log, openapi, refused, reload};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +37,9 @@ use super::{Problem, actions, api, applications, erasure, health, openapi, refus
         refused::list,
         refused::one,
         refused::retry,
+        log::lines,
+        reload::reload,
+        credentials::credentials,
         health::livez,
         health::readyz,
         health::scrape,
@@ -51,6 +54,7 @@ use super::{Problem, actions, api, applications, erasure, health, openapi, refus
         (name = "organisations", description = "Figures, and stopping deliveries."),
         (name = "candidates", description = "Erasure."),
         (name = "refused", description = "Messages that were refused."),
+        (name = "configuration", description = "What is in force."),
         (name = "health", description = "Whether the bridge runs, and its figures. No token is needed."),
     ),
 )]
@@ -98,6 +102,9 @@ pub(super) struct OfRetry;
 /// Those of a route that takes a body.
 pub(super) struct OfBody;
 
+/// Those of reading the configuration again.
+pub(super) struct OfReload;
+
 impl IntoResponses for Always {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         BTreeMap::from([
@@ -129,6 +136,12 @@ impl IntoResponses for OfConflict {
 impl IntoResponses for OfRetry {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         BTreeMap::from([problem(422, "The message is refused again; `code` says why.")])
+    }
+}
+
+impl IntoResponses for OfReload {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        BTreeMap::from([problem(422, "The configuration is not usable; `faults` says why. Nothing changed.")])
     }
 }
 

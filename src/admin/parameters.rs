@@ -61,6 +61,11 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// The fields of a form of the console.
+    pub(super) fn of_form(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// Reads a body: an object of these texts and these truth values, or nothing (`null` is nothing).
     ///
     /// # Errors
@@ -73,7 +78,9 @@ impl Parameters {
         flags: &[&str],
     ) -> Result<Self, Problem> {
         let whole = |refusal: Refusal| Problem::of_message(&refusal, Some("body"));
-        let body = net::read_body(request, payload, MAX_BODY, admin.public.limits.request).await.map_err(whole)?;
+        let within = admin.public.organisations.current().limits().request;
+        let body = net::read_body(request, payload, MAX_BODY, within).await;
+        let body = body.map_err(|unread| whole(unread.refusal))?;
         if matches!(body.trim_ascii(), b"" | b"null") {
             return Ok(Self(Vec::new()));
         }

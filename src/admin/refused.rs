@@ -11,8 +11,9 @@ use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::auth::Authenticated;
 use crate::domain::{OrgId, Outcome};
-use crate::journal::{RefusedFilter, RefusedRecord};
+use crate::journal::{Receipt, RefusedFilter, RefusedHead, RefusedRecord};
 use crate::public;
+use crate::refusal::Code;
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -55,6 +56,9 @@ pub(super) struct Item {
     bytes: u64,
     /// Whether the body is all that came, so that it can be retried.
     complete: bool,
+    /// What the body is, where it is not what came.
+    #[schema(required)]
+    note: Option<&'static str>,
 }
 
 /// A refused message with its text.
@@ -73,8 +77,23 @@ pub(super) struct Whole {
     body: String,
 }
 
+/// What is to be known of a body that was refused before it was read as a document.
+fn note(head: &RefusedHead) -> Option<&'static str> {
+    let is = |code: Code| head.code == code.as_str();
+    match head.bytes {
+        0 if is(Code::TooLarge) || is(Code::UnsupportedMediaType) || is(Code::BadRequest) => {
+            Some("The body was not read, or not to its end, and nothing of it was kept.")
+        }
+        1.. if is(Code::BadRequest) => {
+            Some("The body is not what its Content-Encoding says; this is what could be read of it.")
+        }
+        _ => None,
+    }
+}
+
 fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     Item {
+        note: note(&head),
         id: id.to_string(),
         orgid: head.org,
         at: at.to_string(),
@@ -142,8 +161,13 @@ pub(super) async fn retry(
 ) -> Result<Json<json::Taken>, Problem> {
     let token = admin.tokens.load().verify(&request)?;
     Parameters::of(&request, &[])?;
+    Ok(Json(json::taken(&read_again(&admin, &token, &id).await?)))
+}
+
+/// Reads a kept message again, and forgets it once it is taken.
+pub(super) async fn read_again(admin: &Admin, token: &Token, id: &str) -> Result<Receipt, Problem> {
     token.must_act()?;
-    let (record, body) = find(&admin, &token, &id).await?;
+    let (record, body) = find(admin, token, id).await?;
     if !record.head.whole {
         return Err(Problem::conflict("Not all of the message was kept, or not as it came; it must be sent again."));
     }
@@ -151,7 +175,7 @@ pub(super) async fn retry(
     let organisation = admin.public.organisations.get(org.as_str());
     let organisation = organisation
         .ok_or_else(|| Problem::conflict(format!("The organisation {org} is not in the configuration any more.")))?;
-    let kept = Authenticated::vouched().map(|()| (&record, body.as_str()));
+    let kept = vouched(token)?.map(|()| (&record, body.as_str()));
     let retried = public::retry(&admin.public, &organisation, kept).await;
     let outcome = retried.as_ref().map_or("Refused", |receipt| receipt.outcome().as_str());
     tracing::info!(token = token.name, orgid = %org, id = record.id, outcome, "a refused message was retried");
@@ -159,10 +183,19 @@ pub(super) async fn retry(
     if receipt.outcome() != Outcome::DryRun {
         admin.public.refused.remove(record.id).await?;
     }
-    Ok(Json(json::taken(&receipt)))
+    Ok(receipt)
 }
 
-async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(RefusedRecord, String), Problem> {
+/// The sender of a message that an operator sends, or has read again.
+///
+/// # Errors
+/// For a viewer.
+pub(super) fn vouched(token: &Token) -> Result<Authenticated<()>, Problem> {
+    token.must_act()?;
+    Ok(Authenticated::vouched())
+}
+
+pub(super) async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(RefusedRecord, String), Problem> {
     let number = id.parse::<u64>().ok().filter(|id| i64::try_from(*id).is_ok());
     let number =
         number.ok_or_else(|| Problem::bad_parameter("id", format!("'{id}' is no id of a refused message.")))?;

@@ -57,6 +57,18 @@ impl Token {
         }
     }
 
+    /// Lets operators act on what concerns all organisations.
+    ///
+    /// # Errors
+    /// For a viewer, and for a token that is bound to some organisations.
+    pub fn act_on_all(&self) -> Result<(), Problem> {
+        self.must_act()?;
+        match self.orgs {
+            None => Ok(()),
+            Some(_) => Err(Problem::forbidden("This token is bound to some organisations; this concerns all of them.")),
+        }
+    }
+
     /// Whether the token sees this organisation.
     pub fn sees(&self, org: &OrgId) -> bool {
         self.orgs.as_ref().is_none_or(|own| own.contains(org))
@@ -82,10 +94,19 @@ impl Tokens {
         let credential = header.and_then(|header| header.split_once(' '));
         let bearer = credential.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let presented = bearer.map(|(_, token)| token.trim()).ok_or_else(Problem::unauthorized)?;
+        self.find(presented).cloned().ok_or_else(Problem::unauthorized)
+    }
+
+    /// The token with this secret.
+    pub(super) fn find(&self, presented: &str) -> Option<&Token> {
         // Every token is compared, so that the time tells nothing about which one came near.
         let equal = |token: &&Token| bool::from(token.secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()));
-        let found = self.0.iter().filter(equal).fold(None, |_, token| Some(token));
-        found.cloned().ok_or_else(Problem::unauthorized)
+        self.0.iter().filter(equal).fold(None, |_, token| Some(token))
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter()
     }
 }
 
@@ -113,9 +134,12 @@ mod tests {
         assert_eq!(own.narrow(None), Ok(Some(vec![org("acme")])));
         assert!(own.narrow(Some(org("other"))).is_err());
         assert!(own.sees(&org("acme")) && !own.sees(&org("other")));
-        assert!(own.act_on(&org("acme")).is_err(), "it may only look");
+        assert!(own.act_on(&org("acme")).is_err() && own.act_on_all().is_err(), "it may only look");
+        let bound = Token { role: Role::Operator, ..own };
+        assert!(bound.act_on(&org("acme")).is_ok() && bound.act_on_all().is_err(), "it may act on its own only");
         let all = with("Bearer all-secret");
-        assert!(tokens.verify(&all).unwrap().act_on(&org("other")).is_ok());
+        let all = tokens.verify(&all).unwrap();
+        assert!(all.act_on(&org("other")).is_ok() && all.act_on_all().is_ok());
         assert!(!format!("{tokens:?}").contains("all-secret"), "a token never reaches a log");
     }
 }

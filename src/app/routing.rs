@@ -9,9 +9,11 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::config::{Handler as Choice, Settings};
+use crate::credential::Credentials;
 use crate::delivery::relay::{self, Relay};
 use crate::delivery::{Handler, Routes};
 use crate::domain::OrgId;
+use crate::organisation::RELAY;
 use crate::protection::handler::InProcess;
 
 /// The handlers in force.
@@ -25,7 +27,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Prepares a handler for each organisation.
-    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
+    pub(super) fn of(settings: &Settings, notes: &Credentials) -> anyhow::Result<Self> {
         let proxy = settings.delivery.proxy.as_ref().map(|proxy| proxy.expose_secret().parse::<Url>()).transpose()?;
         let shared = relay::client(None, proxy.as_ref())?;
         let mut handlers: HashMap<OrgId, Arc<dyn Handler>> = HashMap::new();
@@ -38,11 +40,12 @@ impl Table {
                         Some(ca) => relay::client(Some(ca), proxy.as_ref())
                             .with_context(|| format!("org.{}.relay.ca", organisation.id))?,
                     };
+                    let credential = |key| notes.of(&organisation.id, RELAY, key);
                     let relay = Relay::new(
                         client,
                         relay.url.clone(),
-                        &relay.api_key,
-                        relay.api_key_next.as_ref(),
+                        credential(&relay.api_key),
+                        relay.api_key_next.as_ref().map(credential),
                         relay.payload,
                         relay.event_names,
                     );

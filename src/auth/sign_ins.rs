@@ -1,8 +1,9 @@
 //! Failed sign-ins, slowed per address and organisation.
 //!
 //! After [`FREE`] failures whoever comes from there waits before the next try, longer each time. The
-//! wait is looked at before the credentials are, so that a try during it tells nothing; other
-//! addresses and other organisations do not notice. A sign-in that succeeds forgets the failures,
+//! wait is looked at before the credentials are, so that a try during it tells nothing, and once more
+//! when it is known what came of them: of tries at the same time no more are answered than there would
+//! be one after the other. Other addresses and other organisations do not notice. A sign-in that succeeds forgets the failures,
 //! and so does time.
 //!
 //! A flood of addresses takes bounded memory: there are two tables, and when the younger one is full
@@ -86,16 +87,18 @@ impl SignIns {
         if !self.any.load(Ordering::Acquire) {
             return Ok(());
         }
-        let (caller, now) = (Caller::new(address, org), self.clock.monotonic());
-        let tables = self.tables();
-        let failures = tables.young.get(&caller).or_else(|| tables.old.get(&caller));
-        failures.and_then(|failures| failures.wait(now)).map_or(Ok(()), Err)
+        self.tables().check(&Caller::new(address, org), self.clock.monotonic())
     }
 
     /// Notes a try that failed, and says whether from this one on the next ones wait.
-    pub fn failed(&self, address: IpAddr, org: &OrgId) -> bool {
+    ///
+    /// # Errors
+    /// How long to wait, where others have failed since it was looked at. It is not to be told that
+    /// it failed.
+    pub fn failed(&self, address: IpAddr, org: &OrgId) -> Result<bool, Duration> {
         let (caller, now) = (Caller::new(address, org), self.clock.monotonic());
         let mut tables = self.tables();
+        tables.check(&caller, now)?;
         let before = tables.take(&caller).filter(|failures| !failures.is_forgotten(now));
         let count = before.map_or(0, |failures| failures.count).saturating_add(1);
         if tables.young.len() >= MOST {
@@ -103,14 +106,21 @@ impl SignIns {
         }
         tables.young.insert(caller, Failures { count, last: now });
         self.any.store(true, Ordering::Release);
-        count == FREE
+        Ok(count == FREE)
     }
 
     /// Forgets the failures of somebody who has signed in.
-    pub fn succeeded(&self, address: IpAddr, org: &OrgId) {
+    ///
+    /// # Errors
+    /// How long to wait, where others have failed since it was looked at.
+    pub fn succeeded(&self, address: IpAddr, org: &OrgId) -> Result<(), Duration> {
         if self.any.load(Ordering::Acquire) {
-            self.tables().take(&Caller::new(address, org));
+            let caller = Caller::new(address, org);
+            let mut tables = self.tables();
+            tables.check(&caller, self.clock.monotonic())?;
+            tables.take(&caller);
         }
+        Ok(())
     }
 
     /// Forgets all failures, as when the credentials themselves may have been put right.
@@ -133,6 +143,11 @@ impl fmt::Debug for SignIns {
 }
 
 impl Tables {
+    fn check(&self, caller: &Caller, now: Duration) -> Result<(), Duration> {
+        let failures = self.young.get(caller).or_else(|| self.old.get(caller));
+        failures.and_then(|failures| failures.wait(now)).map_or(Ok(()), Err)
+    }
+
     fn take(&mut self, caller: &Caller) -> Option<Failures> {
         let young = self.young.remove(caller);
         let old = self.old.remove(caller);
@@ -172,7 +187,7 @@ mod tests {
                 clock.advance(wait);
             }
             assert_eq!(sign_ins.check(ip(address), org), Ok(()));
-            sign_ins.failed(ip(address), org);
+            sign_ins.failed(ip(address), org).unwrap();
         }
     }
 
@@ -184,7 +199,7 @@ mod tests {
         let mut waits = Vec::new();
         for number in 0..9 {
             sign_ins.check(ip("192.0.2.1"), &acme).unwrap_or_else(|wait| clock.advance(wait));
-            assert_eq!(sign_ins.failed(ip("192.0.2.1"), &acme), number == 0, "it is said once");
+            assert_eq!(sign_ins.failed(ip("192.0.2.1"), &acme), Ok(number == 0), "it is said once");
             waits.push(sign_ins.check(ip("192.0.2.1"), &acme).unwrap_err().as_secs());
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60, 60, 60, 60]);
@@ -198,7 +213,6 @@ mod tests {
     fn other_addresses_and_organisations_do_not_notice() {
         let (sign_ins, clock, acme) = sign_ins();
         fail(&sign_ins, &clock, "192.0.2.1", &acme, 20);
-        sign_ins.failed(ip("192.0.2.1"), &acme);
         assert!(sign_ins.check(ip("192.0.2.1"), &acme).is_err());
         assert!(sign_ins.check(ip("::ffff:192.0.2.1"), &acme).is_err(), "the same address");
         assert_eq!(sign_ins.check(ip("192.0.2.2"), &acme), Ok(()));
@@ -218,15 +232,36 @@ mod tests {
         let (sign_ins, clock, acme) = sign_ins();
         let fresh = || fail(&sign_ins, &clock, "192.0.2.1", &acme, 4);
         fresh();
-        sign_ins.succeeded(ip("192.0.2.1"), &acme);
+        sign_ins.succeeded(ip("192.0.2.1"), &acme).unwrap();
         fresh();
         clock.advance(REMEMBERED);
         fresh();
         sign_ins.forget();
         fresh();
         assert_eq!(sign_ins.check(ip("192.0.2.1"), &acme), Ok(()));
-        sign_ins.failed(ip("192.0.2.1"), &acme);
+        sign_ins.failed(ip("192.0.2.1"), &acme).unwrap();
         assert!(sign_ins.check(ip("192.0.2.1"), &acme).is_err());
+    }
+
+    #[test]
+    fn of_tries_at_the_same_time_no_more_are_answered_than_of_tries_in_turn() {
+        let (sign_ins, _, acme) = sign_ins();
+        let address = ip("192.0.2.1");
+        let all_looked_at = std::sync::Barrier::new(50);
+        let answered = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..50)
+                .map(|_| {
+                    scope.spawn(|| {
+                        sign_ins.check(address, &acme).unwrap();
+                        all_looked_at.wait();
+                        sign_ins.failed(address, &acme)
+                    })
+                })
+                .collect();
+            tries.into_iter().map(|each| each.join().unwrap()).filter(Result::is_ok).count()
+        });
+        assert_eq!(answered, FREE as usize);
+        assert_eq!(sign_ins.succeeded(address, &acme), Err(FIRST_WAIT), "nor is one told that it was right");
     }
 
     #[test]
@@ -234,9 +269,9 @@ mod tests {
         let (sign_ins, clock, acme) = sign_ins();
         fail(&sign_ins, &clock, "192.0.2.1", &acme, 5);
         for number in 0..100_000u32 {
-            sign_ins.failed(IpAddr::V4(number.into()), &acme);
+            sign_ins.failed(IpAddr::V4(number.into()), &acme).unwrap();
             if number % 1_000 == 0 {
-                sign_ins.failed(ip("192.0.2.1"), &acme);
+                fail(&sign_ins, &clock, "192.0.2.1", &acme, 1);
             }
         }
         assert!(sign_ins.check(ip("192.0.2.1"), &acme).is_err(), "who goes on failing is not forgotten");

@@ -7,7 +7,8 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY as SHA1};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::nonces::Digest;
-use super::{Denied, any, same};
+use super::{Denied, same, same_as, the_one};
+use crate::credential::Credential;
 use crate::soap::UsernameToken;
 use crate::soap::security::PasswordType;
 
@@ -24,14 +25,15 @@ pub(super) struct Spent {
     pub(super) nonce: Digest,
 }
 
-/// Checks a token against the known names and passwords; what it gives has still to be taken.
+/// Checks a token against the known names and passwords, and finds the password that it was made with;
+/// what it gives has still to be taken.
 ///
 /// Nothing is said about the time of a token whose password is wrong.
-pub(super) fn check(
-    known: &[(String, SecretString)],
+pub(super) fn check<'k>(
+    known: &'k [(String, Credential)],
     token: &UsernameToken,
     now: Timestamp,
-) -> Result<Option<Spent>, Denied> {
+) -> Result<(Option<Spent>, &'k Credential), Denied> {
     let password = token.password.as_ref();
     let password = password
         .ok_or(Denied::Unusable("it has no Password, or one that is neither PasswordText nor PasswordDigest"))?;
@@ -43,24 +45,19 @@ pub(super) fn check(
                 .ok_or(Denied::Unusable("its Created is not a date and time such as 2026-04-09T14:30:00Z"))?,
         ),
     };
+    let named = |name: &String| same(name, &token.username);
     let right = match password.kind {
-        PasswordType::Text => any(known
-            .iter()
-            .map(|(name, secret)| same(name, &token.username) & same(secret.expose_secret(), &password.value))),
+        PasswordType::Text => the_one(known, |(name, secret)| named(name) & same_as(secret, &password.value)),
         PasswordType::Digest => {
-            let salt = salt(token)?;
-            any(known.iter().map(|(name, secret)| {
-                same(name, &token.username) & same(&digest(&salt, secret), password.value.trim())
-            }))
+            let (salt, shown) = (salt(token)?, password.value.trim());
+            the_one(known, |(name, secret)| named(name) & same(&digest(&salt, secret.secret()), shown))
         }
     };
-    if !right {
-        return Err(Denied::Wrong);
-    }
+    let (_, used) = right.ok_or(Denied::Wrong)?;
     if let Some(created) = created {
         check_time(now.duration_since(created))?;
     }
-    Ok(token.nonce.as_ref().map(|nonce| Spent { created: created.unwrap_or(now), nonce: key(nonce) }))
+    Ok((token.nonce.as_ref().map(|nonce| Spent { created: created.unwrap_or(now), nonce: key(nonce) }), used))
 }
 
 fn check_time(age: SignedDuration) -> Result<(), Denied> {
@@ -112,9 +109,13 @@ mod tests {
         CREATED.parse().unwrap()
     }
 
-    fn known() -> Vec<(String, SecretString)> {
-        let pair = |password: &str| ("imper".to_owned(), SecretString::from(password.to_owned()));
+    fn known() -> Vec<(String, Credential)> {
+        let pair = |password: &str| ("imper".to_owned(), Credential::from(password.to_owned()));
         vec![pair("s3cret"), pair("next")]
+    }
+
+    fn checked(token: &UsernameToken, now: Timestamp) -> Result<Option<Spent>, Denied> {
+        check(&known(), token, now).map(|(spent, _)| spent)
     }
 
     fn token(kind: PasswordType, value: &str, nonce: Option<&str>, created: Option<&str>) -> UsernameToken {
@@ -138,24 +139,24 @@ mod tests {
         // Python: base64.b64encode(hashlib.sha1(b"\x00\xffnonce" + b"2026-04-09T14:30:00Z" + b"s3cret").digest())
         let value = "6s/u3UQrkSxFMDmfwg2SLwssXF0=";
         let token = token(PasswordType::Digest, value, Some("AP9ub25jZQ=="), Some(CREATED));
-        assert!(check(&known(), &token, now()).is_ok());
+        assert!(checked(&token, now()).is_ok());
     }
 
     #[test]
     fn either_password_is_taken_as_text_and_as_digest() {
         for password in ["s3cret", "next"] {
             let text = token(PasswordType::Text, password, None, None);
-            assert_eq!(check(&known(), &text, now()), Ok(None), "{password}");
-            assert!(check(&known(), &digested(b"n", CREATED, password), now()).unwrap().is_some());
+            assert_eq!(checked(&text, now()), Ok(None), "{password}");
+            assert!(checked(&digested(b"n", CREATED, password), now()).unwrap().is_some());
         }
         for wrong in ["", "s3cre", "s3cret ", "S3cret"] {
-            assert_eq!(check(&known(), &token(PasswordType::Text, wrong, None, None), now()), Err(Denied::Wrong));
-            assert_eq!(check(&known(), &digested(b"n", CREATED, wrong), now()), Err(Denied::Wrong));
+            assert_eq!(checked(&token(PasswordType::Text, wrong, None, None), now()), Err(Denied::Wrong));
+            assert_eq!(checked(&digested(b"n", CREATED, wrong), now()), Err(Denied::Wrong));
         }
         let other = UsernameToken { username: "other".into(), ..digested(b"n", CREATED, "s3cret") };
-        assert_eq!(check(&known(), &other, now()), Err(Denied::Wrong));
+        assert_eq!(checked(&other, now()), Err(Denied::Wrong));
         let moved = UsernameToken { created: Some("2026-04-09T14:30:01Z".into()), ..digested(b"n", CREATED, "s3cret") };
-        assert_eq!(check(&known(), &moved, now()), Err(Denied::Wrong), "the time is part of the digest");
+        assert_eq!(checked(&moved, now()), Err(Denied::Wrong), "the time is part of the digest");
     }
 
     #[test]
@@ -168,12 +169,12 @@ mod tests {
             (-61, Some(Denied::Ahead { seconds: 61 })),
         ] {
             let right = digested(b"n", CREATED, "s3cret");
-            assert_eq!(check(&known(), &right, after(seconds)).err(), expected, "{seconds}");
+            assert_eq!(checked(&right, after(seconds)).err(), expected, "{seconds}");
             let text = token(PasswordType::Text, "s3cret", None, Some(CREATED));
-            assert_eq!(check(&known(), &text, after(seconds)).err(), expected, "{seconds}");
+            assert_eq!(checked(&text, after(seconds)).err(), expected, "{seconds}");
         }
         let wrong = digested(b"n", CREATED, "guess");
-        assert_eq!(check(&known(), &wrong, after(1000)), Err(Denied::Wrong), "the time is told only to who may know");
+        assert_eq!(checked(&wrong, after(1000)), Err(Denied::Wrong), "the time is told only to who may know");
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod tests {
             (UsernameToken { created: Some("today".into()), ..whole }, "Created"),
         ];
         for (token, lacks) in table {
-            let denied = check(&known(), &token, now()).unwrap_err();
+            let denied = checked(&token, now()).unwrap_err();
             assert!(matches!(denied, Denied::Unusable(why) if why.contains(lacks)), "{denied:?}");
             assert!(denied.token_refusal().failed_authentication);
         }
@@ -198,6 +199,6 @@ mod tests {
         assert_eq!(key("bm9uY2U="), key(" bm9u\nY2U= "));
         assert_ne!(key("bm9uY2U="), key("bm9uY2V="));
         let text = token(PasswordType::Text, "s3cret", Some("no Base64!"), None);
-        assert_eq!(check(&known(), &text, now()).unwrap().unwrap().created, now());
+        assert_eq!(checked(&text, now()).unwrap().unwrap().created, now());
     }
 }

@@ -1,6 +1,6 @@
 //! The admin API from the terminal, found through the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -31,6 +31,13 @@ pub(super) struct Place {
     admin: Option<Url>,
 }
 
+impl Place {
+    /// The bridge's configuration, where it is given.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+}
+
 /// A bridge that runs, seen through its admin API.
 pub(super) struct Api {
     client: Client,
@@ -44,19 +51,28 @@ impl Api {
     /// # Errors
     /// When the configuration is not usable, or names no token and none was made yet.
     pub(super) fn of(place: &Place) -> anyhow::Result<Self> {
-        let settings = Settings::load(place.config.as_deref(), &Environment::of_process())
-            .map_err(|faults| anyhow::anyhow!("{faults}"))?
-            .settings;
+        let with_token = place.token_env.is_none();
+        let (admin, store) = Settings::load_admin(place.config.as_deref(), &Environment::of_process(), with_token)?;
         let token = match &place.token_env {
             Some(name) => std::env::var(name).with_context(|| format!("the variable {name}"))?.into(),
             None => {
                 let why = "the admin token is beside the journal, whose path counts from the bridge's working directory; \
                            --token-env names a variable that holds it";
-                AdminToken::load(&settings.admin, &settings.store).context(why)?.token
+                AdminToken::load(&admin, &store).context(why)?.token
             }
         };
-        let base = place.admin.clone().unwrap_or_else(|| app::local("http", settings.admin.listen));
+        let base = place.admin.clone().unwrap_or_else(|| app::local("http", admin.listen));
         Ok(Self { client: relay::client(None, None)?, base, token })
+    }
+
+    /// The status and the text of a path that takes no token.
+    ///
+    /// # Errors
+    /// When the bridge cannot be reached.
+    pub(super) async fn open(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let answer = self.client.get(self.base.join(path)?).timeout(PATIENCE).send().await;
+        let answer = answer.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Calls a path under `/api/v1`, given in its segments.
@@ -86,7 +102,9 @@ impl Api {
         let text = answer.text().await?;
         let body = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
         if !status.is_success() {
-            bail!("{}", body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned));
+            let faults = body["faults"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
+            bail!("{}", faults.fold(detail, |told, fault| format!("{told}\n  {fault}")));
         }
         Ok(body)
     }

@@ -79,7 +79,7 @@ async fn journey(options: &Options) -> anyhow::Result<ExitCode> {
         let (admin, token) = (running.admin_url(), running.admin_token().expose_secret());
         writeln!(
             io::stdout(),
-            "The bridge stays up; press Ctrl-C to end it.\n  endpoint  {}soap/demo\n  admin     {admin}\n  events    curl -H 'Authorization: Bearer {token}' {admin}api/v1/events",
+            "The bridge stays up; press Ctrl-C to end it.\n  endpoint  {}soap/demo\n  console   {admin}  (token: {token})\n  events    curl -H 'Authorization: Bearer {token}' {admin}api/v1/events",
             running.public_url()
         )?;
         super::until_told_to_stop().await?;

@@ -1,12 +1,15 @@
 //! `imper-bridge events`: the events of a running bridge, from the terminal.
 
-use std::collections::HashSet;
+mod replay;
+mod tail;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use self::replay::How;
 
 use super::api::{Api, Place};
 use super::columns::{self, cell};
@@ -115,12 +118,6 @@ impl Filter {
     }
 }
 
-/// How often `tail` looks.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How many events `tail` takes at once.
-const STEP: &str = "1000";
-
 const HEADINGS: [&str; 8] =
     ["RECEIVED", "EVENT", "ORGANISATION", "TYPE", "APPLICATION", "STAGE", "DELIVERY", "LAST ERROR"];
 
@@ -133,13 +130,18 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.action {
         Action::List { filter, limit, view } => runtime.block_on(list(filter, *limit, view))?,
         Action::Show { event_id, view } => runtime.block_on(show(event_id, view))?,
-        Action::Tail { filter, view } => runtime.block_on(tail(filter, view))?,
+        Action::Tail { filter, view } => runtime.block_on(tail::tail(filter, view))?,
         Action::Replay { event_ids, filter, dry_run, force, place } => {
             if event_ids.is_empty() && filter.keys().is_empty() {
                 eprintln!("imper-bridge: name the events, or give at least one filter such as --org or --since");
                 return Ok(ExitCode::from(BAD_INPUT));
             }
-            runtime.block_on(replay(event_ids, filter, *dry_run, *force, place))?;
+            let how = How { dry_run: *dry_run, force: *force };
+            if event_ids.is_empty() {
+                runtime.block_on(replay::all(filter, &how, place))?;
+            } else {
+                runtime.block_on(replay::each(event_ids, &how, place))?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -195,70 +197,6 @@ async fn show(id: &str, view: &View) -> anyhow::Result<()> {
         let rows: Vec<Vec<_>> =
             attempts.iter().map(|attempt| keys.iter().map(|key| cell(&attempt[key])).collect()).collect();
         columns::write(&mut output, &["ATTEMPT", "OUTCOME", "STATUS", "MS", "ERROR", "ANSWER"], &rows)?;
-    }
-    Ok(())
-}
-
-/// Begins with what comes from now on, unless the filter says since when.
-async fn tail(filter: &Filter, view: &View) -> anyhow::Result<()> {
-    let api = Api::of(&view.place)?;
-    let mut since = filter.since.clone().unwrap_or_else(|| jiff::Timestamp::now().to_string());
-    let mut shown = HashSet::new();
-    loop {
-        let events = since_then(&api, filter, &since).await?;
-        let fresh: Vec<_> = events.into_iter().filter(|event| shown.insert(cell(&event["event_id"]))).collect();
-        if view.json {
-            json_lines(&fresh)?;
-        } else {
-            let mut output = io::stdout().lock();
-            fresh.iter().try_for_each(|event| writeln!(output, "{}", row(event).join("  ")))?;
-        }
-        if let Some(last) = fresh.last() {
-            since = cell(&last["received_at"]);
-            // What was received in the same millisecond may still come; what is older cannot.
-            shown = fresh
-                .iter()
-                .filter(|event| event["received_at"] == last["received_at"])
-                .map(|event| cell(&event["event_id"]))
-                .collect();
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// All events that pass the filter and were received since then, oldest first.
-async fn since_then(api: &Api, filter: &Filter, since: &str) -> anyhow::Result<Vec<Value>> {
-    let (mut events, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let mut query = filter.keys();
-        query.retain(|(key, _)| *key != "since");
-        query.extend([("since", since), ("limit", STEP)]);
-        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let mut page = api.call(Method::GET, &["events"], &query, None).await?;
-        if let Some(items) = page["events"].as_array_mut() {
-            events.append(items);
-        }
-        cursor = page["next"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            events.reverse();
-            return Ok(events);
-        }
-    }
-}
-
-async fn replay(ids: &[String], filter: &Filter, dry_run: bool, force: bool, place: &Place) -> anyhow::Result<()> {
-    let api = Api::of(place)?;
-    let force = if force { "true" } else { "false" };
-    if ids.is_empty() {
-        let keys: serde_json::Map<_, _> =
-            filter.keys().into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
-        let query = [("force", force), ("dry_run", if dry_run { "true" } else { "false" })];
-        let answer = api.call(Method::POST, &["replay"], &query, Some(&Value::Object(keys))).await?;
-        return Ok(json_lines(&[answer])?);
-    }
-    for id in ids {
-        let answer = api.call(Method::POST, &["events", id, "replay"], &[("force", force)], None).await?;
-        json_lines(&[answer])?;
     }
     Ok(())
 }

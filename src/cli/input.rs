@@ -3,12 +3,16 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::clock::SystemClock;
 use crate::config::{Environment, Settings};
+use crate::credential::Credentials;
 use crate::domain::OrgId;
 use crate::organisation::{Directory, Organisation};
+pub(super) use crate::soap::likely_type as content_type;
 
 /// Reads a file, or standard input for `-`.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -20,27 +24,12 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// The Content-Type that goes with a message, by its envelope. The envelope is looked for in
-/// whatever encoding the message is in; what is no envelope at all is left to the reader to refuse.
-pub(super) fn content_type(body: &[u8]) -> &'static str {
-    const SOAP12: &[u8] = b"http://www.w3.org/2003/05/soap-envelope";
-    let ascii: Vec<u8> = body.iter().copied().filter(|&byte| byte != 0).collect();
-    let holds = |needle: &[u8]| memchr::memmem::find(&ascii, needle).is_some();
-    if holds(SOAP12) {
-        "application/soap+xml"
-    } else if holds(b"Envelope") {
-        "text/xml"
-    } else {
-        "application/xml"
-    }
-}
-
 /// One organisation of a configuration; without a file, `demo` of the built-in one, whatever the
 /// environment says, so that the same message gives the same event everywhere.
 pub(super) fn organisation(config: Option<&PathBuf>, org: Option<&OrgId>) -> anyhow::Result<(Organisation, Settings)> {
     let environment = if config.is_some() { Environment::of_process() } else { Environment::default() };
     let settings = Settings::load(config.map(PathBuf::as_path), &environment)?.settings;
-    let directory = Directory::of(&settings);
+    let directory = Directory::of(&settings, &Credentials::new(Arc::new(SystemClock::new())));
     let found = match org {
         Some(id) => directory.get(id.as_str()),
         None => directory.iter().next().filter(|_| directory.iter().len() == 1).cloned(),

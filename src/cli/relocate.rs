@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::{BAD_INPUT, FAILED};
 use crate::journal::carried::{Sum, TABLES, Table};
-use crate::journal::embedded::{Source, SourceError};
+use crate::journal::embedded::{self, Source};
 use crate::journal::postgres::{OpenError, Target, TargetError};
 
 /// How many rows a step carries.
@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let source = match Source::open(&options.from) {
-        Err(error @ SourceError::Io { .. }) => return refused(format_args!("{error}")),
+        Err(error @ embedded::OpenError::Io { .. }) => return refused(format_args!("{error}")),
         source => source.context("the journal cannot be read")?,
     };
     let to = crate::journal::postgres::Options {

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 
-use super::{Admin, Store, StoreUrl};
+use super::{Admin, StoreUrl};
 
 /// The token that opens the admin listener.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl AdminToken {
     ///
     /// # Errors
     /// When the file cannot be read or written, or is empty.
-    pub fn load_or_create(admin: &Admin, store: &Store) -> io::Result<Self> {
+    pub fn load_or_create(admin: &Admin, store: &StoreUrl) -> io::Result<Self> {
         Self::of(admin, store, |place| match read(place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(place),
             other => other,
@@ -37,11 +37,11 @@ impl AdminToken {
     ///
     /// # Errors
     /// When neither is there.
-    pub fn load(admin: &Admin, store: &Store) -> io::Result<Self> {
+    pub fn load(admin: &Admin, store: &StoreUrl) -> io::Result<Self> {
         Self::of(admin, store, read)
     }
 
-    fn of(admin: &Admin, store: &Store, make: impl Fn(&Path) -> io::Result<SecretString>) -> io::Result<Self> {
+    fn of(admin: &Admin, store: &StoreUrl, make: impl Fn(&Path) -> io::Result<SecretString>) -> io::Result<Self> {
         if let Some(token) = &admin.token {
             return Ok(Self { token: token.clone(), made_at: None });
         }
@@ -53,8 +53,8 @@ impl AdminToken {
     }
 
     /// Where a token that is not configured is kept: beside the journal, where that is a file.
-    fn place(store: &Store) -> Option<PathBuf> {
-        let StoreUrl::Sqlite(journal) = &store.url else { return None };
+    fn place(store: &StoreUrl) -> Option<PathBuf> {
+        let StoreUrl::Sqlite(journal) = store else { return None };
         let mut name = journal.clone().into_os_string();
         name.push(".admin-token");
         Some(PathBuf::from(name))
@@ -92,8 +92,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::load(None, &Environment::default()).unwrap().settings;
         settings.store.url = StoreUrl::Sqlite(folder.path().join("j.db"));
-        let first = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
-        let again = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
+        let first = AdminToken::load_or_create(&settings.admin, &settings.store.url).unwrap();
+        let again = AdminToken::load_or_create(&settings.admin, &settings.store.url).unwrap();
         assert_eq!(first.token.expose_secret(), again.token.expose_secret());
         assert_eq!(first.token.expose_secret().len(), 43);
         let place = first.made_at.unwrap();
@@ -105,7 +105,7 @@ mod tests {
     fn a_configured_token_needs_no_file() {
         let environment = Environment::from_iter([("IMPER_BRIDGE_ADMIN__TOKEN", "configured")]);
         let settings = Settings::load(None, &environment).unwrap().settings;
-        let token = AdminToken::load_or_create(&settings.admin, &settings.store).unwrap();
+        let token = AdminToken::load_or_create(&settings.admin, &settings.store.url).unwrap();
         assert_eq!((token.token.expose_secret(), token.made_at), ("configured", None));
     }
 }

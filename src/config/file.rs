@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::organisation::Listener;
+use super::prints::Prints;
 use super::section::{Reader, Section, Wrong};
 use super::tree::Item;
 use super::value::{boolean, count, networks, seconds, socket, text, texts, time, whole, word};
@@ -40,6 +41,7 @@ pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
         delivery: delivery(root.section_or_empty("delivery")),
         organisations: organisation::read_all(&mut root, listener),
         keys,
+        prints: Prints::new(),
     };
     exposure(&root, &settings, tls_is_written);
     shared_store(&root, &settings);
@@ -108,6 +110,20 @@ fn behind_proxy(root: &Section<'_, '_>, settings: &Settings) {
     }
 }
 
+/// Reads what leads to the admin API. What else these sections hold is not looked at.
+pub(super) fn read_admin(mut root: Section<'_, '_>, with_token: bool) -> (Admin, StoreUrl) {
+    let mut section = root.section_or_empty("admin");
+    let listen = section.value("listen", socket).or_else(|| default_at("127.0.0.1:8081", false));
+    let token = with_token.then(|| section.value("token", secret::token)).flatten();
+    let store = root.section_or_empty("store").value("url", store_url).unwrap_or_else(default_store);
+    let admin = Admin { listen: listen.expect("the default stands in"), token, tokens: Vec::new() };
+    (admin, store)
+}
+
+fn default_store() -> StoreUrl {
+    StoreUrl::Sqlite("imper-bridge.db".into())
+}
+
 fn admin(mut section: Section<'_, '_>) -> Admin {
     let listen = section.value("listen", socket).or_else(|| default_at("127.0.0.1:8081", false));
     let token = section.value("token", secret::token);
@@ -136,7 +152,7 @@ fn organisations(item: &Item, reader: &Reader<'_>) -> Result<Vec<OrgId>, Wrong> 
 fn store(mut section: Section<'_, '_>) -> Store {
     let days = |range| time("days", DAY, range);
     let password = section.value("password", secret::secret);
-    let url = section.value("url", store_url).unwrap_or_else(|| StoreUrl::Sqlite("imper-bridge.db".into()));
+    let url = section.value("url", store_url).unwrap_or_else(default_store);
     if section.has("password") && matches!(url, StoreUrl::Sqlite(_)) {
         section.fault(
             "password",

@@ -64,6 +64,8 @@ pub struct Auth {
     pub basic: Option<Login>,
     /// A Bearer token.
     pub bearer: Option<SecretString>,
+    /// The Bearer token that will follow, while it is exchanged.
+    pub bearer_next: Option<SecretString>,
     /// A WS-Security UsernameToken.
     pub wsse: Option<Login>,
     /// The client's certificate.

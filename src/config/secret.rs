@@ -49,6 +49,13 @@ const FORMS: &str = "a secret: \"text\", { env = \"NAME\" } or { file = \"PATH\"
 
 /// A secret of any characters, not empty.
 pub(super) fn secret(item: &Item, reader: &Reader<'_>) -> Result<SecretString, Wrong> {
+    use secrecy::ExposeSecret;
+    let secret = found(item, reader)?;
+    reader.stands_for(secret.expose_secret().as_bytes());
+    Ok(secret)
+}
+
+fn found(item: &Item, reader: &Reader<'_>) -> Result<SecretString, Wrong> {
     match &item.value {
         Value::Text(text) if text.is_empty() => {
             Err(Wrong::new(FORMS).found("an empty string").advice("An empty secret would let everyone in."))

@@ -1,11 +1,12 @@
 //! Reading a section of the tree key by key, so that every key is either understood or refused and
 //! all faults are found in one pass.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
+use super::prints::{self, Prints};
 use super::secret::Environment;
 use super::tree::{Item, Origin, Table, Value};
 
@@ -17,6 +18,9 @@ pub(super) struct Reader<'e> {
     file: String,
     faults: RefCell<Vec<Fault>>,
     warnings: RefCell<Vec<String>>,
+    prints: RefCell<Prints>,
+    /// What the value that is being read stands for, where that is not itself.
+    content: Cell<Option<u64>>,
 }
 
 impl<'e> Reader<'e> {
@@ -27,6 +31,8 @@ impl<'e> Reader<'e> {
             file: file.to_owned(),
             faults: RefCell::default(),
             warnings: RefCell::default(),
+            prints: RefCell::default(),
+            content: Cell::default(),
         }
     }
 
@@ -38,8 +44,18 @@ impl<'e> Reader<'e> {
         self.faults.borrow_mut().push(fault);
     }
 
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<String>) {
-        (self.faults.into_inner(), self.warnings.into_inner())
+    /// Notes what the value that is being read stands for: a secret's text, a file's content.
+    pub(super) fn stands_for(&self, content: &[u8]) {
+        self.content.set(Some(prints::of_content(content)));
+    }
+
+    fn print(&self, path: String, item: &Item) {
+        let print = self.content.take().unwrap_or_else(|| prints::of_item(item));
+        self.prints.borrow_mut().insert(path, print);
+    }
+
+    pub(super) fn finish(self) -> (Vec<Fault>, Vec<String>, Prints) {
+        (self.faults.into_inner(), self.warnings.into_inner(), self.prints.into_inner())
     }
 }
 
@@ -106,7 +122,10 @@ impl<'r, 'e> Section<'r, 'e> {
         self.known.push(key);
         let item = self.items.get(key)?;
         match parse(item, self.reader) {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                self.reader.print(self.path_of(key), item);
+                Some(value)
+            }
             Err(wrong) => {
                 let found = wrong.found.unwrap_or_else(|| item.shown());
                 self.note(item.origin.to_string(), key, found, wrong.expected, wrong.advice);

@@ -27,6 +27,8 @@ pub struct Tls {
     pub server: Arc<ServerConfig>,
     /// Whether callers are asked for a certificate.
     pub asks_for_certificates: bool,
+    /// Who vouches for the certificates that callers show.
+    pub clients: Option<Arc<dyn ClientCertVerifier>>,
     /// The bridge's own certificate.
     pub certificate: Certificate,
 }
@@ -48,12 +50,13 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Tls> {
     let authorities = section.value("client_ca", chain);
     let verifier = authorities.and_then(|authorities| verifier(&section, authorities));
     let certificate = certificates.as_ref().and_then(|all| Some(Certificate::from_der(all.first()?)));
+    let clients = verifier.clone();
     let server = certificates.zip(key).and_then(|(certificates, key)| build(&section, certificates, key, verifier));
     if let Some(sentence) = certificate.as_ref().and_then(|own| aged(own, Timestamp::now())) {
         section.reader().warn(sentence);
     }
     section.finish();
-    Some(Tls { server: Arc::new(server?), asks_for_certificates: asked, certificate: certificate? })
+    Some(Tls { server: Arc::new(server?), asks_for_certificates: asked, clients, certificate: certificate? })
 }
 
 /// What to say of a certificate that has expired or soon will. It is used all the same: a reload

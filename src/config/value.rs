@@ -206,7 +206,10 @@ fn file(item: &Item, reader: &Reader<'_>, expected: impl Fn() -> Wrong) -> Parse
     let name = item.text().filter(|name| !name.is_empty()).ok_or_else(&expected)?;
     let path = reader.folder.join(name);
     match fs::read(&path) {
-        Ok(bytes) => Ok((path, bytes)),
+        Ok(bytes) => {
+            reader.stands_for(&bytes);
+            Ok((path, bytes))
+        }
         Err(error) => Err(expected().found(format!("no readable file at {} ({error})", path.display())).advice(
             "The path counts from the configuration file's folder; the bridge's user must be able to read it.",
         )),

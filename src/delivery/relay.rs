@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{Handled, Handler, Handling, Outcome, Reason, verdict};
+use crate::credential::Credential;
 use crate::domain::payload::{EventNames, Payload, Shape};
 use crate::journal::{Answered, Claimed, ReadBack};
 
@@ -55,6 +56,12 @@ pub fn client(ca: Option<&[u8]>, proxy: Option<&Url>) -> Result<Client, RelayErr
     builder.build().map_err(error)
 }
 
+/// A key as it is shown, and where its uses are noted.
+struct Key {
+    header: HeaderValue,
+    credential: Credential,
+}
+
 /// One organisation's relay.
 pub struct Relay {
     inner: Arc<Inner>,
@@ -63,8 +70,8 @@ pub struct Relay {
 struct Inner {
     client: Client,
     url: Url,
-    key: HeaderValue,
-    next_key: Option<HeaderValue>,
+    key: Key,
+    next_key: Option<Key>,
     /// Which of the two keys was taken last.
     prefers_next: AtomicBool,
     shape: Shape,
@@ -79,16 +86,16 @@ impl Relay {
     pub fn new(
         client: Client,
         url: Url,
-        key: &SecretString,
-        next_key: Option<&SecretString>,
+        key: Credential,
+        next_key: Option<Credential>,
         shape: Shape,
         names: EventNames,
     ) -> Result<Self, RelayError> {
-        let bearer = |key: &SecretString| {
-            let mut value =
-                HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| RelayError::Key)?;
-            value.set_sensitive(true);
-            Ok(value)
+        let bearer = |credential: Credential| {
+            let text = format!("Bearer {}", credential.secret().expose_secret());
+            let mut header = HeaderValue::from_str(&text).map_err(|_| RelayError::Key)?;
+            header.set_sensitive(true);
+            Ok(Key { header, credential })
         };
         let (key, next_key) = (bearer(key)?, next_key.map(bearer).transpose()?);
         let prefers_next = AtomicBool::new(false);
@@ -165,17 +172,21 @@ impl Inner {
         Ok((retried, Some(if prefers_next { "api_key_next" } else { "api_key" })))
     }
 
-    async fn post_with(&self, key: &HeaderValue, claimed: &Claimed, timeout: Duration) -> reqwest::Result<Response> {
+    async fn post_with(&self, key: &Key, claimed: &Claimed, timeout: Duration) -> reqwest::Result<Response> {
         let payload = Payload::of(&claimed.event, self.shape, self.names);
         let body = serde_json::to_vec(&payload).expect("a payload is texts and serialises");
         let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(AUTHORIZATION, key.clone());
+        headers.insert(AUTHORIZATION, key.header.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let texts = [(IDEMPOTENCY_KEY, claimed.idempotency_key.clone()), (TRACEPARENT, traceparent(claimed))];
         for (name, text) in texts {
             headers.extend(HeaderValue::try_from(text).ok().map(|value| (name, value)));
         }
-        self.client.post(self.url.clone()).headers(headers).timeout(timeout).body(body).send().await
+        let response = self.client.post(self.url.clone()).headers(headers).timeout(timeout).body(body).send().await?;
+        if response.status().is_success() {
+            key.credential.note_use();
+        }
+        Ok(response)
     }
 }
 

@@ -70,7 +70,7 @@ use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 
 pub use refused::RefusedFile;
 pub use schema::OpenError;
-pub use source::{Source, SourceError};
+pub use source::Source;
 pub use writer::Options;
 
 /// How many requests may wait for the writer before more are turned away.

@@ -304,6 +304,8 @@ pub struct OrganisationStats {
     pub pending: u64,
     /// When the oldest of those was received.
     pub oldest_pending: Option<Timestamp>,
+    /// When the oldest of those that were given up was received.
+    pub oldest_dead: Option<Timestamp>,
     /// When the last message came.
     pub last_message_at: Option<Timestamp>,
     /// When the last interview's start came.
@@ -321,6 +323,12 @@ pub struct OrganisationStats {
 }
 
 impl OrganisationStats {
+    /// The time before which everything that was accepted is delivered: where nothing waits and
+    /// nothing was given up, now.
+    pub fn delivered_through(&self, now: Timestamp) -> Timestamp {
+        [self.oldest_pending, self.oldest_dead].into_iter().flatten().min().unwrap_or(now)
+    }
+
     /// Those of an organisation that had no event.
     pub fn unheard(org: OrgId, pulse: Option<&Pulse>) -> Self {
         Self {
@@ -330,6 +338,7 @@ impl OrganisationStats {
             dead: 0,
             pending: 0,
             oldest_pending: None,
+            oldest_dead: None,
             last_message_at: None,
             last_started_at: None,
             late: 0,

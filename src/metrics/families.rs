@@ -20,7 +20,7 @@ use crate::journal::{Taken, Verdict};
 use crate::refusal::Code;
 
 /// The commit from which the program was built, where whoever built it said so.
-const COMMIT: &str = match option_env!("IMPER_BRIDGE_COMMIT") {
+pub const COMMIT: &str = match option_env!("IMPER_BRIDGE_COMMIT") {
     Some(commit) => commit,
     None => "unknown",
 };

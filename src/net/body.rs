@@ -18,6 +18,21 @@ use super::inflate::Encoding;
 use super::{ArrivesBy, Deadline};
 use crate::refusal::{Code, Refusal};
 
+/// A body that could not be read whole.
+#[derive(Debug)]
+pub struct Unread {
+    /// Why.
+    pub refusal: Refusal,
+    /// What could be read of it, where what came is not what its encoding says.
+    pub part: Bytes,
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, part: Bytes::new() }
+    }
+}
+
 /// Reads a body of at most `limit` bytes, as it is sent and as it is inflated.
 ///
 /// It must be there by the request's [`ArrivesBy`], or, where nothing says that, `within` from now.
@@ -31,7 +46,7 @@ pub async fn read_body(
     payload: web::Payload,
     limit: usize,
     within: Duration,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, Unread> {
     let encoding = Encoding::of(request.headers())?;
     let announced = announced_length(request, limit)?;
     let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + within, |by| by.0);
@@ -39,7 +54,10 @@ pub async fn read_body(
     let pieces = Pieces { payload: payload.into_inner(), deadline: request.conn_data::<Rc<Deadline>>() };
     match timeout_at(by, collect(pieces, announced, limit, &mut share)).await {
         Ok(body) => encoding.inflate(body?, limit, &mut share).await,
-        Err(_) => Err(Refusal::new(Code::RequestTimeout, "The request did not arrive within the time allowed for it.")),
+        Err(_) => {
+            let message = "The request did not arrive within the time allowed for it.";
+            Err(Refusal::new(Code::RequestTimeout, message).into())
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -52,8 +51,8 @@ pub struct Deadline {
 impl Deadline {
     fn new(limits: Limits) -> Self {
         Self {
+            phase: Cell::new(Phase::Head(Instant::now() + limits.request.time())),
             limits,
-            phase: Cell::new(Phase::Head(Instant::now() + limits.request)),
             followed: Cell::new(false),
             awaits_body: Cell::new(false),
             ahead: Cell::new(0),
@@ -66,7 +65,7 @@ impl Deadline {
         self.followed.set(!matches!(before, Phase::Head(_)));
         match before {
             Phase::Head(by) => ArrivesBy(by),
-            Phase::Busy | Phase::Idle(_) | Phase::Closing(_) => ArrivesBy(Instant::now() + self.limits.request),
+            Phase::Busy | Phase::Idle(_) | Phase::Closing(_) => ArrivesBy(Instant::now() + self.limits.request.time()),
         }
     }
 
@@ -113,7 +112,7 @@ impl Deadline {
 
     fn bytes_arrived(&self, count: usize) {
         match self.phase.get() {
-            Phase::Idle(_) if count > 0 => self.phase.set(Phase::Head(Instant::now() + self.limits.request)),
+            Phase::Idle(_) if count > 0 => self.phase.set(Phase::Head(Instant::now() + self.limits.request.time())),
             Phase::Busy if !self.awaits_body.get() => self.ahead.set(self.ahead.get() + count),
             _ => {}
         }
@@ -123,16 +122,16 @@ impl Deadline {
     fn next_look(&self, now: Instant) -> Option<Instant> {
         match self.phase.get() {
             Phase::Head(until) | Phase::Idle(until) | Phase::Closing(until) => (now < until).then_some(until),
-            // But for a closing, no phase that follows ends earlier than this.
-            Phase::Busy => Some(now + self.limits.request.min(self.limits.idle)),
+            // What ends earlier than this is looked at when it begins.
+            Phase::Busy => Some(now + self.limits.request.time().min(self.limits.idle)),
         }
     }
 
-    /// The end of a closing.
-    fn closes_at(&self) -> Option<Instant> {
+    /// The end of the phase, where it has one.
+    fn ends_at(&self) -> Option<Instant> {
         match self.phase.get() {
-            Phase::Closing(until) => Some(until),
-            Phase::Head(_) | Phase::Busy | Phase::Idle(_) => None,
+            Phase::Head(until) | Phase::Idle(until) | Phase::Closing(until) => Some(until),
+            Phase::Busy => None,
         }
     }
 }
@@ -154,7 +153,7 @@ pub struct DeadlineStream<S> {
 impl<S> DeadlineStream<S> {
     /// A stream whose first head must be there within [`Limits::request`].
     pub fn new(stream: S, limits: Limits) -> Self {
-        let first = Instant::now() + limits.request.min(limits.idle);
+        let first = Instant::now() + limits.request.time().min(limits.idle);
         Self { stream, deadline: Rc::new(Deadline::new(limits)), timer: Box::pin(sleep_until(first)), stalled: None }
     }
 
@@ -165,7 +164,8 @@ impl<S> DeadlineStream<S> {
 
     /// Waits for the deadline to be over.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(sooner) = self.deadline.closes_at().filter(|end| *end < self.timer.deadline()) {
+        // A closing is short, and a reload may have made heads short.
+        if let Some(sooner) = self.deadline.ends_at().filter(|end| *end < self.timer.deadline()) {
             self.timer.as_mut().reset(sooner);
         }
         loop {
@@ -183,7 +183,7 @@ impl<S> DeadlineStream<S> {
             self.stalled = None;
             return written;
         }
-        let limit: Duration = self.deadline.limits.request;
+        let limit = self.deadline.limits.request.time();
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(timed_out("the client does not read its answers")))

@@ -11,9 +11,10 @@ use std::io::{self, ErrorKind, Read};
 
 use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use actix_web::web::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::Unread;
 use super::budget::Share;
 use crate::refusal::{Code, Refusal};
 
@@ -55,25 +56,28 @@ impl Encoding {
     }
 
     /// The body as it was before it was encoded.
-    pub(super) async fn inflate(self, body: Bytes, limit: usize, share: &mut Share<'_>) -> Result<Bytes, Refusal> {
+    pub(super) async fn inflate(self, body: Bytes, limit: usize, share: &mut Share<'_>) -> Result<Bytes, Unread> {
         let mut source: Box<dyn Read> = match self {
             Self::Identity => return Ok(body),
-            Self::Gzip => Box::new(MultiGzDecoder::new(&*body)),
+            Self::Gzip => Box::new(Gzipped(GzDecoder::new(&*body))),
             Self::Deflate => Box::new(Deflated::new(&body)),
         };
         let mut inflated = Vec::new();
         let mut piece = vec![0; STEP];
         loop {
-            let read = source.read(&mut piece).map_err(|error| self.damaged(&body, &error))?;
+            let read = match source.read(&mut piece) {
+                Ok(read) => read,
+                Err(error) => return Err(self.damaged(&body, inflated, &error)),
+            };
             inflated.extend_from_slice(&piece[..read]);
             share.hold(body.len() + inflated.capacity())?;
             if inflated.len() > limit {
                 let message = format!("The body inflates to more than {limit} bytes, the most that is taken.");
-                return Err(Refusal::new(Code::TooLarge, message));
+                return Err(Refusal::new(Code::TooLarge, message).into());
             }
             if inflated.len() > FREE && inflated.len() / MOST_RATIO > body.len() {
                 let message = format!("The body inflates to more than {MOST_RATIO} times its size: send it unencoded.");
-                return Err(Refusal::new(Code::TooLarge, message));
+                return Err(Refusal::new(Code::TooLarge, message).into());
             }
             if read == 0 {
                 return Ok(inflated.into());
@@ -84,16 +88,50 @@ impl Encoding {
         }
     }
 
-    fn damaged(self, body: &[u8], error: &io::Error) -> Refusal {
+    fn damaged(self, body: &Bytes, inflated: Vec<u8>, error: &io::Error) -> Unread {
         let name = if self == Self::Gzip { "gzip" } else { "deflate" };
-        let message = if body.trim_ascii_start().first() == Some(&b'<') {
+        let trailing = error.get_ref().and_then(|inner| inner.downcast_ref::<Trailing>());
+        let plain = body.trim_ascii_start().first() == Some(&b'<');
+        let message = if plain {
             format!("The body is not compressed, although its Content-Encoding is {name}: leave that header out.")
+        } else if let Some(Trailing(bytes)) = trailing {
+            format!("The body's {name} stream is complete, and {bytes} bytes follow its end: send the stream alone.")
         } else if error.kind() == ErrorKind::UnexpectedEof {
             format!("The body's {name} stream ends before it is complete.")
         } else {
             format!("The body is no {name} stream, as its Content-Encoding says, or is damaged: {error}.")
         };
-        Refusal::new(Code::BadRequest, message)
+        let part = if plain { body.clone() } else { inflated.into() };
+        Unread { refusal: Refusal::new(Code::BadRequest, message), part }
+    }
+}
+
+/// So many bytes follow the end of a stream.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} bytes follow it")]
+struct Trailing(usize);
+
+impl From<Trailing> for io::Error {
+    fn from(trailing: Trailing) -> Self {
+        Self::new(ErrorKind::InvalidData, trailing)
+    }
+}
+
+/// Members of gzip, one after the other (RFC 1952, section 2.2).
+struct Gzipped<'b>(GzDecoder<&'b [u8]>);
+
+impl Read for Gzipped<'_> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(piece)?;
+            let rest: &[u8] = self.0.get_ref();
+            match rest {
+                _ if read > 0 => return Ok(read),
+                [] => return Ok(0),
+                [0x1f, 0x8b, ..] => self.0 = GzDecoder::new(rest),
+                _ => return Err(Trailing(rest.len()).into()),
+            }
+        }
     }
 }
 
@@ -136,8 +174,7 @@ impl Read for Deflated<'_> {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
-        let trailing = || io::Error::new(ErrorKind::InvalidData, "something follows it");
-        if self.rest.is_empty() { Ok(0) } else { Err(trailing()) }
+        if self.rest.is_empty() { Ok(0) } else { Err(Trailing(self.rest.len()).into()) }
     }
 }
 
@@ -170,7 +207,8 @@ mod tests {
     }
 
     async fn inflate(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new()).await.map(|body| body.to_vec())
+        let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new()).await;
+        inflated.map(|body| body.to_vec()).map_err(|unread| unread.refusal)
     }
 
     /// Bytes that hardly compress.
@@ -224,10 +262,10 @@ mod tests {
     #[tokio::test]
     async fn bombs_stop_at_the_limit_or_at_the_ratio() {
         let large = zlib(&noise(LIMIT + 1));
-        let refusal = Encoding::Deflate.inflate(large.into(), LIMIT, &mut Share::new()).await.unwrap_err();
+        let refusal = Encoding::Deflate.inflate(large.into(), LIMIT, &mut Share::new()).await.unwrap_err().refusal;
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("1048576"), "{refusal}");
         let bomb = gzip(&vec![b' '; 64 << 20]);
-        let refusal = Encoding::Gzip.inflate(bomb.into(), 128 << 20, &mut Share::new()).await.unwrap_err();
+        let refusal = Encoding::Gzip.inflate(bomb.into(), 128 << 20, &mut Share::new()).await.unwrap_err().refusal;
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("100 times"), "{refusal}");
         assert!(inflate(Encoding::Gzip, &gzip(&vec![b' '; FREE])).await.is_ok());
     }
@@ -240,10 +278,28 @@ mod tests {
             (Encoding::Gzip, b"nonsense, and long enough".to_vec(), "no gzip stream"),
             (Encoding::Gzip, gzip(b"<a/>")[..12].to_vec(), "ends before"),
             (Encoding::Deflate, zlib(b"<a/>")[..8].to_vec(), "ends before"),
-            (Encoding::Deflate, zlib(b"<a/>").repeat(2), "something follows"),
+            (Encoding::Deflate, zlib(b"<a/>").repeat(2), "is complete, and 12 bytes follow its end"),
+            (Encoding::Gzip, [gzip(b"<a/>"), b"junk".to_vec()].concat(), "is complete, and 4 bytes follow its end"),
+            (Encoding::Gzip, [gzip(b"<a/>"), vec![0; 100]].concat(), "is complete, and 100 bytes follow its end"),
+            (Encoding::Gzip, [gzip(b"<a/>"), gzip(b"<b/>")[..9].to_vec()].concat(), "ends before"),
         ] {
             let refusal = inflate(encoding, &body).await.unwrap_err();
             assert!(refusal.message.contains(says), "{refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_could_be_read_of_a_damaged_body_is_given() {
+        let plain = b"<a>some text</a>".repeat(100);
+        let whole = gzip(&noise(3 * STEP));
+        for (body, part) in [
+            (b" <a/>".to_vec(), b" <a/>".to_vec()),
+            ([gzip(&plain), b"junk".to_vec()].concat(), plain.clone()),
+            (whole[..whole.len() - 9].to_vec(), noise(3 * STEP)),
+            (b"junk".to_vec(), Vec::new()),
+        ] {
+            let unread = Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new()).await.unwrap_err();
+            assert!(part.starts_with(&unread.part) && unread.part.is_empty() == part.is_empty(), "{}", unread.refusal);
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 mod ahead;
 mod handshakes;
+mod patience;
 
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
@@ -19,8 +20,10 @@ const HANGS: Duration = Duration::from_secs(20);
 async fn echo(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     match read_body(&request, payload, 1000, LONG).await {
         Ok(body) => HttpResponse::Ok().body(body),
-        Err(refusal) => HttpResponse::build(StatusCode::from_u16(refusal.code.http_status().unwrap()).unwrap())
-            .body(refusal.code.as_str()),
+        Err(Unread { refusal, .. }) => {
+            HttpResponse::build(StatusCode::from_u16(refusal.code.http_status().unwrap()).unwrap())
+                .body(refusal.code.as_str())
+        }
     }
 }
 
@@ -65,7 +68,7 @@ fn start_with(limits: Limits, handshakes: Option<Handshakes>) -> (SocketAddr, ac
 }
 
 fn limits(request: Duration, idle: Duration) -> Limits {
-    Limits { request, idle, connections: 100 }
+    Limits { request: Patience::new(request), idle, connections: 100 }
 }
 
 fn connect(address: SocketAddr) -> Client {

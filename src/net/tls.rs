@@ -12,32 +12,43 @@ use std::task::{Context, Poll, ready};
 use actix_rt::net::TcpStream;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::head::{Head, Next, TOO_LARGE};
+use super::shown::Shown;
 use super::{Deadline, DeadlineStream};
-use crate::certificate::Certificate;
 
 /// How handshakes are made. Its clones share it, so that it can be replaced while the listener
-/// runs: a connection keeps what its handshake was made with.
+/// runs: a connection keeps what its handshake was made with, but for who vouches for its client.
 #[derive(Clone)]
-pub struct Handshakes(Arc<ArcSwap<ServerConfig>>);
+pub struct Handshakes(Arc<ArcSwap<InForce>>);
+
+/// What handshakes are made with.
+pub struct InForce {
+    /// The bridge's own part.
+    pub server: Arc<ServerConfig>,
+    /// Who vouches for callers, where they are asked for a certificate.
+    pub clients: Option<Arc<dyn ClientCertVerifier>>,
+}
 
 impl Handshakes {
     /// Puts a configuration in force.
-    pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self(Arc::new(ArcSwap::new(config)))
+    pub fn new(config: InForce) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(config)))
     }
 
-    /// Puts another one in force for the connections to come.
-    pub fn replace(&self, config: Arc<ServerConfig>) {
-        self.0.store(config);
+    /// Puts another one in force: its certificate for the connections to come, its judgement of callers
+    /// for the requests to come.
+    pub fn replace(&self, config: InForce) {
+        self.0.store(Arc::new(config));
     }
 
-    async fn accept(&self, stream: Timed) -> io::Result<TlsStream<Timed>> {
-        TlsAcceptor::from(self.0.load_full()).accept(stream).await
+    /// What is in force now.
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.0.load_full()
     }
 }
 
@@ -46,8 +57,7 @@ type Timed = DeadlineStream<TcpStream>;
 /// A connection, whose heads are bounded.
 pub(super) struct Connection {
     stream: Stream,
-    /// What the client has shown, verified.
-    certificate: Option<Arc<Certificate>>,
+    shown: Option<Rc<Shown>>,
     head: Head,
 }
 
@@ -60,12 +70,13 @@ impl Connection {
     /// Makes the handshake, where there is one to make.
     pub(super) async fn open(stream: Timed, handshakes: Option<&Handshakes>) -> io::Result<Self> {
         let Some(handshakes) = handshakes else {
-            return Ok(Self { stream: Stream::Plain(stream), certificate: None, head: Head::default() });
+            return Ok(Self { stream: Stream::Plain(stream), shown: None, head: Head::default() });
         };
-        let stream = handshakes.accept(stream).await?;
+        let in_force = handshakes.in_force();
+        let stream = TlsAcceptor::from(Arc::clone(&in_force.server)).accept(stream).await?;
         let chain = stream.get_ref().1.peer_certificates();
-        let certificate = chain.and_then(<[_]>::first).map(|first| Arc::new(Certificate::from_der(first)));
-        Ok(Self { stream: Stream::Tls(Box::new(stream)), certificate, head: Head::default() })
+        let shown = chain.and_then(|chain| Shown::new(chain, handshakes, in_force)).map(Rc::new);
+        Ok(Self { stream: Stream::Tls(Box::new(stream)), shown, head: Head::default() })
     }
 
     /// The deadline that it is under.
@@ -76,9 +87,9 @@ impl Connection {
         }
     }
 
-    /// The certificate that the client has shown, verified.
-    pub(super) fn certificate(&self) -> Option<&Arc<Certificate>> {
-        self.certificate.as_ref()
+    /// The certificate that the client has shown.
+    pub(super) fn shown(&self) -> Option<&Rc<Shown>> {
+        self.shown.as_ref()
     }
 }
 

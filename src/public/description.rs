@@ -51,7 +51,7 @@ pub(super) async fn get(public: Data<Public>, org: Path<String>, request: HttpRe
 }
 
 /// Where an organisation's endpoint is reached; with `event`, the one that says where the candidate is.
-pub(super) fn address(base: &Url, org: &OrgId, event: Option<&str>) -> String {
+pub fn address(base: &Url, org: &OrgId, event: Option<&str>) -> String {
     let base = base.as_str().trim_end_matches('/');
     let query = event.map_or(String::new(), |event| format!("?event={event}"));
     format!("{base}/soap/{org}{query}")

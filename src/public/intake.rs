@@ -102,7 +102,7 @@ fn check_head(
     tries.check()?;
     let credentials = request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let caller = verifier.verify(credentials, None, ());
-    tries.note(&caller);
+    tries.note(&caller)?;
     caller.map(drop).map_err(Denied::refusal)
 }
 
@@ -114,10 +114,12 @@ async fn take(
 ) -> Result<Receipt, Wrong> {
     check_media(request)?;
     parameters::no_dry_run(request.query_string())?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await?;
+    let limits = &organisation.limits;
+    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await;
+    let body = body.map_err(|unread| unread.refusal)?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, incoming(organisation, change, request), Instant::now()).await?)
+    Ok(message::store(public, limits, incoming(organisation, change, request), Instant::now()).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
@@ -142,7 +144,7 @@ fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequ
         message_id: key.filter(|key| !key.is_empty() && key.len() <= MAX_KEY).map(Into::into),
         source: Source::Webhook,
         deliver: organisation.deliver(),
-        pending_limit: organisation.pending_events.unwrap_or(0),
+        pending_limit: organisation.limits.pending_events.unwrap_or(0),
         dry_run: false,
         trace: traceparent_of(request).map(|trace| trace.to_string().into()),
         note: None,

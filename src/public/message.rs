@@ -10,6 +10,7 @@ use tracing::field::{Empty, display};
 
 use super::{Public, parameters};
 use crate::auth::Authenticated;
+use crate::config::Limits;
 use crate::domain::{OrgId, Source, TraceParent};
 use crate::journal::{Incoming, Receipt, Unavailable};
 use crate::organisation::Organisation;
@@ -45,26 +46,25 @@ pub(super) type Taken = (Version, Option<Addressing>, Receipt);
 
 impl Envelope {
     pub(super) fn of(request: &HttpRequest) -> Self {
-        let value = |name: &HeaderName| request.headers().get(name);
-        let text = |name| value(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self {
-            content_type: text(&header::CONTENT_TYPE),
-            soap_action: text(&SOAP_ACTION),
-            tenant: value(&TENANT).map(|tenant| String::from_utf8_lossy(tenant.as_bytes()).into_owned()),
+            content_type: value(request, &header::CONTENT_TYPE),
+            soap_action: value(request, &SOAP_ACTION),
+            tenant: value(request, &TENANT),
             query: request.query_string().to_owned(),
             trace: traceparent_of(request),
         }
     }
 
     /// Reads the message's bytes.
-    pub(super) fn read(&self, body: &[u8], organisation: &Organisation, public: &Public) -> Result<Request, Rejected> {
+    pub(super) fn read(&self, body: &[u8], organisation: &Organisation) -> Result<Request, Rejected> {
         let event = parameters::event(&self.query);
         let head = Head {
             content_type: self.content_type.as_deref(),
             soap_action: self.soap_action.as_deref(),
             event: event.as_deref(),
         };
-        let limits = xml::Limits { depth: public.limits.xml_depth, elements: public.limits.xml_elements };
+        let limits = &organisation.limits;
+        let limits = xml::Limits { depth: limits.xml_depth, elements: limits.xml_elements };
         soap::read(body, &head, &organisation.profile, limits)
     }
 
@@ -79,7 +79,7 @@ impl Envelope {
         let request = request.into_inner();
         let (version, addressing) = (request.version, request.addressing.clone());
         let stored = match self.incoming(request, organisation) {
-            Ok(incoming) => store(public, incoming, since).await,
+            Ok(incoming) => store(public, &organisation.limits, incoming, since).await,
             Err(refusal) => Err(refusal),
         };
         match stored {
@@ -89,7 +89,7 @@ impl Envelope {
     }
 
     /// What the journal takes of it.
-    fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
+    pub(super) fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
         organisation.check_tenant(self.tenant.as_deref().map(str::as_bytes))?;
         let dry_run = parameters::dry_run(&self.query)?;
         let (position, reason) = organisation.policy.position(&request.change);
@@ -101,7 +101,7 @@ impl Envelope {
             message_id: request.addressing.as_ref().and_then(Addressing::message_id).map(Into::into),
             source: Source::Soap,
             deliver: organisation.deliver(),
-            pending_limit: organisation.pending_events.unwrap_or(0),
+            pending_limit: organisation.limits.pending_events.unwrap_or(0),
             dry_run,
             trace: self.trace.map(|trace| trace.to_string().into()),
             note: None,
@@ -139,13 +139,18 @@ pub(super) fn taken(span: &Span, receipt: &Receipt) {
 
 /// Waits for the journal's receipt, but not longer than a recruiter may wait who has waited since the
 /// message arrived.
-pub(super) async fn store(public: &Public, incoming: Incoming, since: Instant) -> Result<Receipt, Refusal> {
+pub(super) async fn store(
+    public: &Public,
+    limits: &Limits,
+    incoming: Incoming,
+    since: Instant,
+) -> Result<Receipt, Refusal> {
     let unavailable = |reason: Unavailable| {
         let message = format!("The event is not acknowledged: {reason}. Send it again.");
         Refusal::unavailable(message, reason.retry_after())
     };
     let ticket = public.journal.accept(incoming).map_err(unavailable)?;
-    match actix_web::rt::time::timeout(public.limits.answer.saturating_sub(since.elapsed()), ticket).await {
+    match actix_web::rt::time::timeout(limits.answer.saturating_sub(since.elapsed()), ticket).await {
         Ok(result) => result.map_err(unavailable),
         Err(_) => {
             let seconds = since.elapsed().as_secs();
@@ -155,6 +160,15 @@ pub(super) async fn store(public: &Public, incoming: Incoming, since: Instant) -
             Err(Refusal::unavailable(message, Unavailable::Busy.retry_after()))
         }
     }
+}
+
+/// What a header says. Lines that differ are one list (RFC 9110, section 5.3), which is then none of the
+/// values that are known: which of them is meant is not for us to choose.
+fn value(request: &HttpRequest, name: &HeaderName) -> Option<String> {
+    let lines = request.headers().get_all(name).map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let mut lines: Vec<_> = lines.collect();
+    lines.dedup();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// The `traceparent` that came with a request. Two of them are as good as none.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use governor::clock::Clock as Ticks;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -30,18 +31,37 @@ type Limiter = RateLimiter<OrgId, HashMapStateStore<OrgId>, Injected, NoOpMiddle
 
 /// The rates of all organisations. Only who has signed in is counted, so that there are no more of
 /// them than there are organisations, and nobody uses up another's.
-pub struct Rates(Option<(Limiter, Injected)>);
+pub struct Rates {
+    clock: Injected,
+    limit: ArcSwapOption<Limit>,
+}
+
+struct Limit {
+    per_second: NonZeroU32,
+    limiter: Limiter,
+}
 
 impl Rates {
     /// So many messages per second for each organisation, and as many at once after a pause;
     /// `None`: as many as it likes.
     pub fn new(per_second: Option<u32>, clock: Arc<dyn Clock>) -> Self {
-        let injected = Injected(clock);
-        let limiter = per_second.and_then(NonZeroU32::new).map(|rate| {
-            let limiter = RateLimiter::new(Quota::per_second(rate), HashMapStateStore::default(), injected.clone());
-            (limiter, injected)
-        });
-        Self(limiter)
+        let rates = Self { clock: Injected(clock), limit: ArcSwapOption::empty() };
+        rates.set(per_second);
+        rates
+    }
+
+    /// Puts another rate in force, from which each organisation begins anew; the same one leaves
+    /// the counts as they are.
+    pub fn set(&self, per_second: Option<u32>) {
+        let per_second = per_second.and_then(NonZeroU32::new);
+        if self.limit.load().as_ref().map(|limit| limit.per_second) == per_second {
+            return;
+        }
+        self.limit.store(per_second.map(|per_second| {
+            let quota = Quota::per_second(per_second);
+            let limiter = RateLimiter::new(quota, HashMapStateStore::default(), self.clock.clone());
+            Arc::new(Limit { per_second, limiter })
+        }));
     }
 
     /// Counts a message.
@@ -49,18 +69,22 @@ impl Rates {
     /// # Errors
     /// The refusal of one too many.
     pub fn take(&self, org: &OrgId) -> Result<(), Refusal> {
-        let Some((limiter, clock)) = &self.0 else { return Ok(()) };
-        limiter.check_key(org).map_err(|too_early| {
+        let limit = self.limit.load();
+        let Some(limit) = limit.as_ref() else { return Ok(()) };
+        limit.limiter.check_key(org).map_err(|too_early| {
             let message = "More messages per second than the operator allows this organisation \
                            (limits.requests_per_second). Nothing was stored; send it again a little later.";
-            Refusal::too_many(message, too_early.wait_time_from(clock.now()))
+            Refusal::too_many(message, too_early.wait_time_from(self.clock.now()))
         })
     }
 }
 
 impl fmt::Debug for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Rates(limited)" } else { "Rates(unlimited)" })
+        match self.limit.load().as_ref() {
+            Some(limit) => write!(f, "Rates({} per second)", limit.per_second),
+            None => f.write_str("Rates(unlimited)"),
+        }
     }
 }
 
@@ -82,6 +106,22 @@ mod tests {
         assert_eq!(taken(&acme), 1);
         clock.advance(Duration::from_secs(60));
         assert_eq!(taken(&acme), 3, "a pause saves up a second's worth, not more");
+    }
+
+    #[test]
+    fn another_rate_begins_anew_and_the_same_one_goes_on() {
+        let clock = ManualClock::at(jiff::Timestamp::UNIX_EPOCH);
+        let (rates, acme) = (Rates::new(Some(3), Arc::new(clock)), "acme".parse().unwrap());
+        let taken = || (0..10).filter(|_| rates.take(&acme).is_ok()).count();
+        assert_eq!(taken(), 3);
+        rates.set(Some(3));
+        assert_eq!(taken(), 0);
+        rates.set(Some(5));
+        assert_eq!(taken(), 5);
+        rates.set(None);
+        assert_eq!(taken(), 10);
+        rates.set(Some(0));
+        assert_eq!(taken(), 10, "0 is no limit");
     }
 
     #[test]

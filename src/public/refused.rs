@@ -8,7 +8,7 @@ use crate::auth::Authenticated;
 use crate::journal::refused::MOST_TEXT;
 use crate::journal::{Receipt, RefusedHead, RefusedRecord};
 use crate::organisation::Organisation;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::soap::{self, Rejected, Version};
 use crate::xml::Document;
 
@@ -28,6 +28,8 @@ pub(super) fn keep(
         return;
     }
     let (text, mut whole) = text(body, envelope.content_type.as_deref());
+    // Not what came, but what could be made of it.
+    whole &= refusal.code != Code::BadRequest;
     let mut short = |mut text: String| {
         whole &= !cut(&mut text, MOST_FIELD);
         text
@@ -54,8 +56,13 @@ fn text(body: &[u8], content_type: Option<&str>) -> (String, bool) {
     let charset = soap::check_media(content_type).ok().and_then(|media| media.charset);
     let (text, exact) = match Document::decode(body, charset) {
         Ok(document) => (document.text().to_owned(), true),
-        // Of two bytes a character, every second may be nothing.
-        Err(_) => (String::from_utf8_lossy(body).replace('\0', ""), std::str::from_utf8(body).is_ok()),
+        Err(error) => {
+            // It is read again as UTF-8, which must not make of it what it was not when it came.
+            let as_utf8 = std::str::from_utf8(body).is_ok().then(|| Document::decode(body, Some("utf-8")));
+            let same = as_utf8.is_some_and(|again| again.err().as_ref() == Some(&error));
+            // Of two bytes a character, every second may be nothing.
+            (String::from_utf8_lossy(body).replace('\0', ""), same)
+        }
     };
     let mut text = soap::without_passwords(&text).into_owned();
     let longer = cut(&mut text, MOST_TEXT);
@@ -90,7 +97,7 @@ pub async fn retry(
         query: head.query.clone(),
         ..Envelope::default()
     };
-    let read = envelope.read(text.as_bytes(), organisation, public);
+    let read = envelope.read(text.as_bytes(), organisation);
     let taken = match read {
         Ok(request) => envelope.store(kept.map(|_| request), organisation, public, Instant::now()).await,
         Err(rejected) => Err(rejected),
@@ -124,6 +131,15 @@ mod tests {
             (b"<a>\xe9</a>", "text/xml; charset=utf-8", "<a>\u{fffd}</a>", false),
             (b"<a>\x01</a>", "text/xml", "<a>\u{1}</a>", true),
             (b"", "text/xml", "", false),
+            (b"<a>b</a>", "text/xml; charset=koi8-r", "<a>b</a>", false),
+            (
+                b"<?xml version='1.0' encoding='koi8-r'?><a/>",
+                "text/xml",
+                "<?xml version='1.0' encoding='koi8-r'?><a/>",
+                false,
+            ),
+            (b"<a />", "text/xml; charset=utf-16", "<a />", false),
+            ("<a>é</a>".as_bytes(), "text/xml; charset=us-ascii", "<a>é</a>", false),
             (long.as_bytes(), "text/xml", &long[..MOST_TEXT], false),
             (b"<Password>x</Password>", "nonsense", "<Password>***</Password>", true),
         ] {

@@ -15,7 +15,7 @@ use crate::domain::Source;
 use crate::net;
 use crate::organisation::Organisation;
 use crate::refusal::{Code, Refusal};
-use crate::soap::{self, Answer, FaultStatus, Rejected, Request, Success, Version};
+use crate::soap::{self, Answer, FaultStatus, Rejected, Request, Success, UsernameToken, Version};
 
 /// Takes one message.
 pub(super) async fn post(
@@ -74,11 +74,11 @@ async fn take(
     let envelope = Envelope::of(request);
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
-    let body = receive(public, request, payload, &envelope, hint).await;
+    let received = receive(organisation, request, payload, &envelope, hint).await;
     let arrived = Instant::now();
-    let (body, message) = match body {
-        Ok(body) => (body.clone(), envelope.read(&body, organisation, public)),
-        Err(rejected) => (Bytes::new(), Err(rejected)),
+    let (body, message) = match received {
+        Ok(body) => (body.clone(), envelope.read(&body, organisation)),
+        Err((part, rejected)) => (part, Err(rejected)),
     };
     let (caller, message) = admit(public, &tries, organisation, head, message).await?.split();
     let taken = match within_rate(public, organisation, message) {
@@ -96,17 +96,18 @@ async fn take(
     taken
 }
 
-/// The body, if it is one to be read.
+/// The body, if it is one to be read; else what there is of it.
 async fn receive(
-    public: &Public,
+    organisation: &Organisation,
     request: &HttpRequest,
     payload: Payload,
     envelope: &Envelope,
     hint: Version,
-) -> Result<Bytes, Rejected> {
-    soap::check_media(envelope.content_type.as_deref())?;
-    let body = net::read_body(request, payload, public.limits.body_bytes, public.limits.request).await;
-    body.map_err(|refusal| Rejected::new(hint, refusal))
+) -> Result<Bytes, (Bytes, Rejected)> {
+    soap::check_media(envelope.content_type.as_deref()).map_err(|rejected| (Bytes::new(), rejected))?;
+    let limits = &organisation.limits;
+    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await;
+    body.map_err(|unread| (unread.part, Rejected::new(hint, unread.refusal)))
 }
 
 /// Whom the head shows; nobody where it shows nothing and the body may.
@@ -122,7 +123,7 @@ fn check_head(
     if matches!(caller, Err(Denied::Missing | Denied::OtherScheme)) && organisation.verifier.takes_tokens() {
         return Ok(None);
     }
-    tries.note(&caller);
+    tries.note(&caller)?;
     caller.map(Some).map_err(|denied| match (denied, certificate) {
         (Denied::OtherCertificate, Some(shown)) => {
             // The sender's own, as it is read here: what the operator has to write to let it in.
@@ -134,7 +135,10 @@ fn check_head(
 
 /// A message that was read, from a sender who is known: by the head, or else by its UsernameToken.
 ///
-/// What is wrong with it is told only to who may know, but for what kept the token from being read.
+/// What is wrong with it is told only to who may know, but for what SOAP asks for first, or what kept
+/// the message from being read. That is told to everyone, and whether it is kept depends on a token that
+/// was read all the same: where the document broke only behind its Header, whoever wrote that knew the
+/// password, which is all that a token ever says.
 async fn admit(
     public: &Public,
     tries: &Tries<'_>,
@@ -142,22 +146,37 @@ async fn admit(
     head: Option<Authenticated<()>>,
     message: Result<Request, Rejected>,
 ) -> Result<Authenticated<Result<Request, Rejected>>, Rejected> {
-    let message = match (head, message) {
-        (Some(caller), message) => return Ok(caller.map(|()| message)),
-        (None, Err(rejected)) if comes_before_security(rejected.refusal.code) => return Err(rejected),
-        (None, message) => message,
+    if let Some(caller) = head {
+        return Ok(caller.map(|()| message));
+    }
+    let token = match &message {
+        Ok(request) => request.username_token.as_ref(),
+        Err(rejected) => rejected.username_token.as_deref(),
     };
-    let (version, addressing, token) = match &message {
-        Ok(request) => (request.version, &request.addressing, request.username_token.as_ref()),
-        Err(rejected) => (rejected.version, &rejected.addressing, rejected.username_token.as_deref()),
-    };
-    let rejected = |refusal| Rejected { addressing: addressing.clone(), ..Rejected::new(version, refusal) };
-    tries.check().map_err(rejected)?;
+    match (by_token(public, tries, organisation, token).await, message) {
+        (Ok(caller), message) => Ok(caller.map(|()| message)),
+        (Err(_), Err(rejected)) if comes_before_security(rejected.refusal.code) => Err(rejected),
+        (Err(refusal), message) => Err(instead(message, refusal)),
+    }
+}
+
+/// The sender whom a UsernameToken shows.
+async fn by_token(
+    public: &Public,
+    tries: &Tries<'_>,
+    organisation: &Organisation,
+    token: Option<&UsernameToken>,
+) -> Result<Authenticated<()>, Refusal> {
+    tries.check()?;
     let nonces = (&organisation.id, &public.nonces);
     let caller = organisation.verifier.verify_token(token, nonces, public.clock.now(), ()).await;
-    tries.note(&caller);
-    let caller = caller.map_err(|denied| rejected(denied.token_refusal()))?;
-    Ok(caller.map(|()| message))
+    if let (Err(refusal), caller) = (tries.note(&caller), &caller) {
+        if let Ok(caller) = caller {
+            caller.give_back(&public.nonces, &organisation.id);
+        }
+        return Err(refusal);
+    }
+    caller.map_err(Denied::token_refusal)
 }
 
 /// Counts a message of a known sender, whatever it holds, and refuses it where it is one too many.
@@ -166,12 +185,19 @@ fn within_rate(
     organisation: &Organisation,
     message: Result<Request, Rejected>,
 ) -> Result<Request, Rejected> {
-    let Err(refusal) = public.rates.take(&organisation.id) else { return message };
+    match public.rates.take(&organisation.id) {
+        Ok(()) => message,
+        Err(refusal) => Err(instead(message, refusal)),
+    }
+}
+
+/// A refusal in the place of what was to be said of a message.
+fn instead(message: Result<Request, Rejected>, refusal: Refusal) -> Rejected {
     let (version, addressing) = match message {
         Ok(request) => (request.version, request.addressing),
         Err(rejected) => (rejected.version, rejected.addressing),
     };
-    Err(Rejected { addressing, ..Rejected::new(version, refusal) })
+    Rejected { addressing, ..Rejected::new(version, refusal) }
 }
 
 /// Whether a message was refused before its Security header could count: it did not arrive, it is

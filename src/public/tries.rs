@@ -1,6 +1,7 @@
 //! The tries to sign in that come from one place: slowed once too many of them have failed.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 
@@ -25,21 +26,29 @@ impl<'p> Tries<'p> {
     /// Whether credentials are to be looked at. It is asked right before that is done, as others may
     /// be trying at the same time.
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        self.sign_ins.check(self.address, self.org).map_err(|wait| {
-            let message = "Too many sign-ins from your address have failed: the credentials were not looked at. \
-                           Correct them, and try again after the seconds in Retry-After.";
-            Refusal::too_many(message, wait)
-        })
+        self.sign_ins.check(self.address, self.org).map_err(too_many)
     }
 
     /// Notes what came of a try.
-    pub(super) fn note<T>(&self, result: &Result<T, Denied>) {
-        match result {
+    ///
+    /// # Errors
+    /// The refusal in place of it, where others have failed meanwhile.
+    pub(super) fn note<T>(&self, result: &Result<T, Denied>) -> Result<(), Refusal> {
+        let noted = match result {
             Ok(_) => self.sign_ins.succeeded(self.address, self.org),
-            Err(denied) if denied.is_attempt() && self.sign_ins.failed(self.address, self.org) => {
-                tracing::warn!(orgid = %self.org, address = %self.address, "sign-ins fail and are slowed from now on");
-            }
-            Err(_) => {}
-        }
+            Err(denied) if denied.is_attempt() => self.sign_ins.failed(self.address, self.org).map(|slowed| {
+                if slowed {
+                    tracing::warn!(orgid = %self.org, address = %self.address, "sign-ins fail and are slowed from now on");
+                }
+            }),
+            Err(_) => self.sign_ins.check(self.address, self.org),
+        };
+        noted.map_err(too_many)
     }
+}
+
+fn too_many(wait: Duration) -> Refusal {
+    let message = "Too many sign-ins from your address have failed: the credentials were not looked at. \
+                   Correct them, and try again after the seconds in Retry-After.";
+    Refusal::too_many(message, wait)
 }

@@ -4,6 +4,7 @@
 use super::content::shown;
 use super::header::Header;
 use super::payload::Payload;
+use super::security::{Security, UsernameToken};
 use super::vocabulary::{OPERATION, REQUEST, SOAP11, SOAP12, is_payload};
 use super::{Addressing, Head, Media, Profile, Rejected, Request, Version};
 use super::{job_application, suggest};
@@ -21,17 +22,17 @@ pub(super) struct Message<'a> {
     payload: Option<Payload<'a>>,
 }
 
-/// Reads a whole document; `by_media` is the version to answer in where the document has none.
-pub(super) fn read<'a>(reader: &mut Reader<'a>, by_media: Version, profile: &Profile) -> Result<Message<'a>, Error> {
+/// Reads a whole document, or as much of it as can be read; `by_media` is the version to answer in
+/// where the document has none.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    by_media: Version,
+    profile: &Profile,
+) -> (Message<'a>, Result<(), Error>) {
     let mut message =
         Message { version: by_media, mismatch: None, header: Header::default(), problem: None, payload: None };
-    loop {
-        match reader.next()? {
-            Token::Start(name) => message.root(reader, name, profile)?,
-            Token::Eof => return Ok(message),
-            _ => {}
-        }
-    }
+    let read = message.document(reader, profile);
+    (message, read)
 }
 
 /// Judges what was read: the version, the headers that must be understood, then the rest.
@@ -51,6 +52,22 @@ pub(super) fn judge(
 }
 
 impl<'a> Message<'a> {
+    /// The token of a Header that was read to its end, whatever came behind it.
+    pub(super) fn token_of_header(self) -> Option<UsernameToken> {
+        let Security { token, problem, .. } = self.header.security;
+        token.filter(|_| self.header.complete && problem.is_none())
+    }
+
+    fn document(&mut self, reader: &mut Reader<'a>, profile: &Profile) -> Result<(), Error> {
+        loop {
+            match reader.next()? {
+                Token::Start(name) => self.root(reader, name, profile)?,
+                Token::Eof => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
     fn change(&mut self, head: &Head<'_>, media: &Media<'_>, profile: &Profile) -> Result<StateChange, Refusal> {
         self.mismatch.take().map_or(Ok(()), Err)?;
         self.header.judge()?;
@@ -220,7 +237,9 @@ impl<'a> Message<'a> {
         let addressed = self.header.addressing.as_ref().and_then(Addressing::action);
         for action in [said, addressed].into_iter().flatten().filter(|action| !action.is_empty()) {
             let name = action.rsplit(['/', '#', ':']).next().unwrap_or_default();
-            if !matches!(name, OPERATION | REQUEST | "TriggerCandidateStateChangeRequest") {
+            // More than one is none.
+            let several = action.contains(['"', ' ']);
+            if several || !matches!(name, OPERATION | REQUEST | "TriggerCandidateStateChangeRequest") {
                 let action = shown(action);
                 let message = format!("The action \"{action}\" names another operation: expected {OPERATION}.");
                 return Err(Refusal::new(Code::ActionMismatch, message));

@@ -20,6 +20,8 @@ pub(super) struct Header {
     pub(super) addressing: Option<Addressing>,
     /// The WS-Security blocks.
     pub(super) security: Security,
+    /// Whether it was read to its end.
+    pub(super) complete: bool,
     /// A `mustUnderstand` that is no boolean: whether its block must be understood cannot be known.
     unreadable: Option<Refusal>,
     not_understood: Vec<(String, String)>,
@@ -39,7 +41,10 @@ impl Header {
                     let text = shown(text.trim());
                     self.refuse(Code::BadEnvelope, &format!(" holds the text \"{text}\": expected elements"));
                 }
-                Token::End | Token::Eof => return Ok(()),
+                Token::End | Token::Eof => {
+                    self.complete = true;
+                    return Ok(());
+                }
             }
         }
     }

@@ -210,7 +210,7 @@ fn status(payload: &Payload<'_>) -> Result<Option<Text>> {
     Ok(either(payload, Element::Status, Element::DispositionReference, TYPE)?.first)
 }
 
-/// Where the message, or the URL it was sent to, says that the candidate is now.
+/// Where the message says that the candidate is now, else the URL it was sent to.
 fn told(payload: &Payload<'_>, event: Option<&str>) -> Result<Option<Position>> {
     let position = |value: &str, place: String| {
         Position::told_by(value).ok_or_else(|| {
@@ -223,14 +223,7 @@ fn told(payload: &Payload<'_>, event: Option<&str>) -> Result<Option<Position>> 
     let path = || payload.path(Place::In(Element::EventType));
     let element = text(payload, Element::EventType).map(|value| position(value, path())).transpose()?;
     let url = event.map(|value| position(value, "The parameter event of the URL".to_owned())).transpose()?;
-    match (element, url) {
-        (Some(element), Some(url)) if element != url => {
-            let message =
-                format!("{} and the parameter event of the URL say different things: send one of them.", path());
-            Err(Refusal::new(Code::ConflictingElements, message))
-        }
-        (element, url) => Ok(element.or(url)),
-    }
+    Ok(element.or(url))
 }
 
 fn occurred(payload: &Payload<'_>) -> Result<Option<Occurred>> {

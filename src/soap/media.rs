@@ -90,6 +90,21 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
+/// The Content-Type that goes with a message, by its envelope. The envelope is looked for in
+/// whatever encoding the message is in; what is no envelope at all is left to the reader to refuse.
+pub fn likely_type(body: &[u8]) -> &'static str {
+    const SOAP12: &[u8] = b"http://www.w3.org/2003/05/soap-envelope";
+    let ascii: Vec<u8> = body.iter().copied().filter(|&byte| byte != 0).collect();
+    let holds = |needle: &[u8]| memchr::memmem::find(&ascii, needle).is_some();
+    if holds(SOAP12) {
+        "application/soap+xml"
+    } else if holds(b"Envelope") {
+        "text/xml"
+    } else {
+        "application/xml"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

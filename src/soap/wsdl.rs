@@ -51,6 +51,12 @@ pub fn wsdl(namespace: &str, address: &str, bindings: Bindings) -> String {
     out.replace(ADDRESS, &escaped)
 }
 
+/// The SOAPAction that the WSDL names.
+pub fn action(namespace: &str) -> String {
+    let quoted = WSDL.split("soapAction=\"").nth(1).and_then(|rest| rest.split('"').next());
+    in_namespace(quoted.unwrap_or_default(), namespace)
+}
+
 /// The XML Schema of the payload, the answer and the fault's detail.
 pub fn xsd(namespace: &str) -> String {
     in_namespace(XSD, namespace)

@@ -115,7 +115,7 @@ impl Cluster {
         use std::io::Write;
         writeln!(self.keeper.stdin.take().unwrap(), "{signal}").unwrap();
         self.keeper.wait().unwrap();
-        Stopped(self.folder)
+        Stopped(Some(self.folder))
     }
 
     /// A new database, empty or like `template`.
@@ -178,11 +178,19 @@ impl Drop for Pooler {
 }
 
 /// A server that is down; its data is there.
-pub(crate) struct Stopped(PathBuf);
+pub(crate) struct Stopped(Option<PathBuf>);
 
 impl Stopped {
-    pub(crate) fn start(self) -> Cluster {
-        Cluster::run(self.0, None)
+    pub(crate) fn start(mut self) -> Cluster {
+        Cluster::run(self.0.take().unwrap(), None)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 

@@ -70,6 +70,15 @@ async fn http_errors_carry_a_fault_in_the_callers_version() {
         (bridge.post("closed", "text/xml", SEED).bearer_auth("wrong"), 401, "unauthorized"),
         (bridge.post("tenant", "text/xml", SEED), 400, "wrong_tenant"),
         (bridge.post("tenant", "text/xml", SEED).header("X-Workday-Tenant", "acme_sandbox"), 400, "wrong_tenant"),
+        (
+            bridge
+                .post("tenant", "text/xml", SEED)
+                .header("X-Workday-Tenant", "acme_prod")
+                .header("X-Workday-Tenant", "b"),
+            400,
+            "wrong_tenant",
+        ),
+        (bridge.post("open", "text/xml", SEED).header("Content-Type", "text/plain"), 415, "unsupported_media_type"),
         (bridge.post("strict", "text/xml", SEED), 500, "wrong_namespace"),
     ];
     for (request, status, code) in cases {
@@ -127,6 +136,8 @@ async fn a_strict_organisation_refuses_another_soap_action() {
     let own = SEED.replace("http://your-company.com/workday/webhooks", "urn:example:own");
     let with = |action: &'static str| bridge.post("strict", "text/xml", own.clone()).header("SOAPAction", action);
     assert_eq!(status_and_code(with("\"DeleteEverything\"")).await, (500, "action_mismatch".to_owned()));
+    let two = with("\"DeleteEverything\"").header("SOAPAction", "\"urn:x/TriggerCandidateStateChange\"");
+    assert_eq!(status_and_code(two).await, (500, "action_mismatch".to_owned()));
     let wsdl = bridge.get("/soap/strict?wsdl").await.text().await.unwrap();
     let start = wsdl.find("soapAction=\"").unwrap() + 12;
     let action = wsdl[start..start + wsdl[start..].find('"').unwrap()].to_owned();

@@ -15,7 +15,7 @@ use crate::oracle::{Acknowledged, arrivals};
 use crate::relay::Relay;
 
 /// How long the relay takes for each answer, in milliseconds.
-const ANSWER: i64 = 20;
+const ANSWER: i64 = 40;
 
 type Post = Arc<dyn Fn(&str, &str) -> RequestBuilder + Send + Sync>;
 
@@ -24,6 +24,8 @@ pub(crate) fn home(relay: &Relay, url: &str) -> Home {
     let mut home = relayed(relay);
     home.set("IMPER_BRIDGE_STORE__URL", url);
     home.set("IMPER_BRIDGE_DELIVERY__TIMEOUT_SECONDS", "3");
+    // What one application has waiting while its turn is with a dead bridge is sent one by one.
+    home.set("IMPER_BRIDGE_LIMITS__PENDING_EVENTS", "300");
     home
 }
 

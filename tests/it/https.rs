@@ -229,3 +229,30 @@ async fn certificates_are_reloaded_and_no_connection_drops() {
     assert!(home.log().contains("tls.key: found a key that does not belong to the certificate"), "{}", home.log());
     assert!(held.is_answered().await && Held::open(&bridge, &second).await.unwrap().is_answered().await);
 }
+
+#[tokio::test]
+async fn who_vouches_for_a_caller_is_asked_again_after_a_reload() {
+    let server = Authority::new("server");
+    let [left, kept] = ["left", "kept"].map(Authority::new);
+    let organisation = "[org.named]\nauth.client_cert = { subject = \"CN=studio\" }\nhandler = \"in_process\"\n";
+    let home = home(&server, &left, organisation);
+    let both = format!("{}{}", left.pem, kept.pem);
+    std::fs::write(home.path("clients.pem"), &both).unwrap();
+    let bridge = home.start();
+    let [leaves, stays] =
+        [&left, &kept].map(|clients| client(&server, Some(&clients.client(&[(DnType::CommonName, "studio")]))));
+    for client in [&leaves, &stays] {
+        assert_eq!(answer(client, &bridge, "named", "").await.0, 200);
+    }
+    // On connections that stay open.
+    for (authorities, statuses) in [(&kept.pem, [401, 200]), (&both, [200, 200])] {
+        std::fs::write(home.path("clients.pem"), authorities).unwrap();
+        let reloads = home.log().matches("the configuration was reloaded").count();
+        bridge.signal("HUP");
+        let reloaded = async || home.log().matches("the configuration was reloaded").count() > reloads;
+        until(reloaded, "the configuration is not reloaded").await;
+        for (client, status) in [&leaves, &stays].into_iter().zip(statuses) {
+            assert_eq!(answer(client, &bridge, "named", "").await.0, status);
+        }
+    }
+}

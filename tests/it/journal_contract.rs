@@ -637,6 +637,54 @@ fn a_wrong_set_up_pauses_and_is_probed_until_one_goes_through<D: Driver>() {
     assert_eq!(claim(&*journal).len(), 2, "all that waited goes on");
 }
 
+/// What was sent before says nothing of how it is now: a key that was revoked while slow answers were
+/// still on their way.
+fn an_attempt_that_was_begun_before_does_not_end_the_pause<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    for application in ["A1", "A2", "A3", "A4", "A5"] {
+        accept(&*journal, message(application, "Interview"));
+    }
+    let paused = Verdict::Paused { probe_after: 30 * SECOND };
+    let slow = claim(&*journal);
+    assert_eq!(slow.len(), 5);
+    driver.advance(SECOND);
+    assert_eq!(settle(&*journal, &slow[0], paused), Settled::Applied);
+    let pause = || journal.stats(AGES).wait().unwrap().remove(0).paused;
+    for late in &slow[1..3] {
+        driver.advance(SECOND);
+        assert_eq!(settle(&*journal, late, Verdict::Delivered), Settled::Applied);
+        assert!(pause().is_some() && claim(&*journal).is_empty());
+    }
+    driver.advance(30 * SECOND);
+    let probe = claim(&*journal);
+    assert_eq!((probe.len(), probe[0].event.event_id), (1, slow[0].event.event_id));
+    assert_eq!(settle(&*journal, &slow[3], Verdict::Delivered), Settled::Applied);
+    assert!(pause().is_some(), "neither while a probe is under way");
+    driver.advance(SECOND);
+    assert_eq!(settle(&*journal, &probe[0], Verdict::Delivered), Settled::Applied);
+    assert_eq!(pause(), None);
+}
+
+fn everything_before_the_watermark_is_delivered<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let through = || journal.stats(AGES).wait().unwrap().remove(0).delivered_through(driver.now());
+    let mut accepted = Vec::new();
+    for application in ["A1", "A2", "A3"] {
+        accepted.push((driver.now(), accept(&*journal, message(application, "Interview")).event_id().unwrap()));
+        driver.advance(SECOND);
+    }
+    assert_eq!(through(), accepted[0].0);
+    let claimed = claim(&*journal);
+    settle(&*journal, &claimed[0], Verdict::Delivered);
+    settle(&*journal, &claimed[1], Verdict::Dead);
+    settle(&*journal, &claimed[2], Verdict::Delivered);
+    assert_eq!(through(), accepted[1].0, "what was given up is not delivered");
+    journal.discard(accepted[1].1, false, "anna".into()).wait().unwrap();
+    assert_eq!(through(), driver.now());
+}
+
 fn an_event_that_alone_finds_the_set_up_wrong_is_struck<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
@@ -1014,6 +1062,8 @@ mod embedded {
         a_deleted_dead_letter_is_gone_but_its_event_counts,
         a_wrong_set_up_pauses_and_is_probed_until_one_goes_through,
         an_event_that_alone_finds_the_set_up_wrong_is_struck,
+        an_attempt_that_was_begun_before_does_not_end_the_pause,
+        everything_before_the_watermark_is_delivered,
         an_operator_pauses_and_resumes,
         a_relay_that_asks_for_quiet_gets_it_across_a_restart,
         open_interviews_are_listed_and_reported_but_not_closed,
@@ -1061,6 +1111,8 @@ mod postgres {
         a_deleted_dead_letter_is_gone_but_its_event_counts,
         a_wrong_set_up_pauses_and_is_probed_until_one_goes_through,
         an_event_that_alone_finds_the_set_up_wrong_is_struck,
+        an_attempt_that_was_begun_before_does_not_end_the_pause,
+        everything_before_the_watermark_is_delivered,
         an_operator_pauses_and_resumes,
         a_relay_that_asks_for_quiet_gets_it_across_a_restart,
         open_interviews_are_listed_and_reported_but_not_closed,

@@ -177,20 +177,26 @@ async fn real_answers_are_as_the_document_says() {
     let refused = refused.as_str().unwrap();
     ok("GET /api/v1/refused/{id}", &[refused], Value::Null).await;
     assert_eq!(call("POST /api/v1/refused/{id}/retry", &[refused], Value::Null).await.0, 422);
+    home.configure(&sections(&relay, "colour = \"red\""));
+    assert_eq!(call("POST /api/v1/reload", &[], Value::Null).await.0, 422);
     home.configure(&sections(&relay, ""));
-    bridge.signal("HUP");
-    let begun = Instant::now();
-    while call("POST /api/v1/refused/{id}/retry", &[refused], Value::Null).await.0 != 200 {
-        assert!(begun.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    ok("POST /api/v1/reload", &[], Value::Null).await;
+    ok("POST /api/v1/refused/{id}/retry", &[refused], Value::Null).await;
     let (first, second) = (bridge.dead(&document, "A1").await, bridge.dead(&document, "A2").await);
     relay.answer("200");
     bridge.change("other", "B1", "Interview").await;
     bridge.change("other", "B1", "Interview").await;
     bridge.delivered_of("other").await;
 
-    for path in ["events?limit=1", "events", "protections", "stats", "applications", "applications?in_interview=true"] {
+    for path in [
+        "events?limit=1",
+        "events",
+        "protections",
+        "stats",
+        "applications",
+        "applications?in_interview=true",
+        "credentials?orgid=acme",
+    ] {
         ok(&format!("GET /api/v1/{path}"), &[], Value::Null).await;
     }
     ok("GET /api/v1/applications/{orgid}/{job_application_id}", &["other", "B1"], Value::Null).await;
@@ -215,6 +221,8 @@ async fn real_answers_are_as_the_document_says() {
     bridge.delivered_of("other").await;
     ok(erase, &["other", "C-B1"], Value::Null).await;
     ok("GET /api/v1/erasures", &[], Value::Null).await;
+    let log = ok("GET /api/v1/log", &[], Value::Null).await;
+    assert!(log["lines"].as_array().unwrap().iter().any(|line| line["fields"]["orgid"] == "acme"), "{log}");
     for path in ["/livez", "/readyz", "/metrics", "/api/openapi.json"] {
         ok(&format!("GET {path}"), &[], Value::Null).await;
     }

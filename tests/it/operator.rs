@@ -337,9 +337,9 @@ async fn silence_and_late_starts_are_reported() {
     let stats = bridge.until("acme", |stats| stats["late"] == 1 && stats["interviews_open_too_long"] == 1).await;
     assert_eq!(stats["silent"], false);
     bridge.until("other", |stats| stats["silent"] == true).await;
-    let page = bridge.admin_get("/", "").await.text().await.unwrap();
+    let page = bridge.signed_in(TOKEN).await.get("/").await.1;
     for said in
-        ["1 interviews are open for longer", "1 starts of interviews were not delivered", "no message came for longer"]
+        ["1 interview is open for longer", "1 start of an interview was not delivered", "no message came for longer"]
     {
         assert!(page.contains(said), "{said}: {page}");
     }

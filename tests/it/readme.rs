@@ -1,5 +1,6 @@
-//! The README, the guarantees and the runbook say what is true: configurations load, commands exist,
-//! tests are there, statuses mean what a table says, and each alert is explained.
+//! The README and the documents say what is true: configurations load, commands are taken by the
+//! command line's own parser and shell blocks by a shell's, messages are accepted by a bridge, tests are
+//! there, statuses mean what a table says, and each alert is explained.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,12 +10,32 @@ use imper_bridge::config::{Environment, Settings};
 use imper_bridge::delivery::Outcome;
 use imper_bridge::delivery::verdict::of_status;
 
-use crate::bridge::command;
+use crate::bridge::{Home, PATIENCE, command, element};
 
 const README: &str = include_str!("../../README.md");
 const GUARANTEES: &str = include_str!("../../docs/guarantees.md");
 const RUNBOOK: &str = include_str!("../../docs/operations.md");
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
+
+/// All documents, by their names.
+fn documents() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut documents: Vec<_> = folder
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()))
+        .collect();
+    documents.push(("README.md".into(), README.into()));
+    assert!(documents.len() >= 5, "the documents were not found: {}", documents.len());
+    documents
+}
+
+/// The blocks of one language in all documents, each with its document's name.
+fn all_blocks(language: &str) -> Vec<(String, String)> {
+    let of =
+        |(name, text): (String, String)| blocks(&text, language).into_iter().map(move |block| (name.clone(), block));
+    documents().into_iter().flat_map(of).collect()
+}
 
 /// The fenced blocks of one language, without their fences.
 fn blocks(text: &str, language: &str) -> Vec<String> {
@@ -38,9 +59,9 @@ fn quoted<'t>(text: &'t str, before: &str) -> Vec<&'t str> {
 
 #[test]
 fn every_configuration_loads() {
-    let configurations = blocks(README, "toml");
-    assert!(configurations.len() >= 2, "the fences were not found");
-    for text in configurations {
+    let configurations = all_blocks("toml");
+    assert!(configurations.len() >= 4, "the fences were not found");
+    for (name, text) in configurations {
         let folder = tempfile::tempdir().unwrap();
         for name in quoted(&text, "file") {
             let path = folder.path().join(name);
@@ -48,11 +69,11 @@ fn every_configuration_loads() {
             fs::write(path, "a-secret\n").unwrap();
         }
         let environment = Environment::from_iter(quoted(&text, "env").into_iter().map(|name| (name, "a-secret")));
-        let loaded = Settings::from_toml("README.md", &text, folder.path(), &environment);
+        let loaded = Settings::from_toml(&name, &text, folder.path(), &environment);
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}\n{text}"));
         assert!(loaded.warnings.is_empty(), "{:?}\n{text}", loaded.warnings);
         let idle = loaded.settings.without_effect();
-        assert!(idle.is_empty(), "a newcomer is shown keys without effect: {idle:?}");
+        assert!(idle.is_empty(), "{name} shows keys without effect: {idle:?}");
     }
 }
 
@@ -84,9 +105,9 @@ fn invocations(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn every_command_and_option_exists() {
     let folder = tempfile::tempdir().unwrap();
-    let (readme, runbook) = (invocations(README), invocations(RUNBOOK));
-    assert!(readme.len() >= 8 && runbook.len() >= 8, "the commands were not found: {readme:?} {runbook:?}");
-    for words in readme.into_iter().chain(runbook) {
+    let all: Vec<_> = documents().iter().flat_map(|(_, text)| invocations(text)).collect();
+    assert!(all.len() >= 20, "the commands were not found: {all:?}");
+    for words in all {
         // A command may have commands of its own.
         let depth = if words[0] == "events" { 2 } else { 1 };
         let (path, arguments) = words.split_at(depth);
@@ -99,6 +120,60 @@ fn every_command_and_option_exists() {
             assert!(known, "{subcommand} does not take {option}:\n{help}");
         }
     }
+}
+
+/// What stands in a shell block is taken by the program's own parser, values and all.
+#[test]
+fn every_command_of_a_shell_block_is_taken_by_the_command_line() {
+    let mut taken = 0;
+    for (name, block) in all_blocks("sh") {
+        for words in invocations(&format!("```sh\n{block}\n```\n")) {
+            let words = words.iter().map(|word| word.trim_matches(['"', '\'']));
+            let parsed =
+                imper_bridge::cli::command_line().try_get_matches_from(["imper-bridge"].into_iter().chain(words));
+            assert!(parsed.is_ok(), "{name}: {}", parsed.unwrap_err());
+            taken += 1;
+        }
+    }
+    assert!(taken >= 12, "the commands were not found: {taken}");
+}
+
+#[test]
+fn every_shell_block_is_taken_by_a_shell() {
+    let blocks = all_blocks("sh");
+    assert!(blocks.len() >= 8, "the fences were not found");
+    for (name, block) in blocks {
+        let output = std::process::Command::new("sh").args(["-n", "-c", &block]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}\n{block}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Each message that is shown to be copied is accepted as it stands.
+#[tokio::test]
+async fn every_message_is_accepted() {
+    let home = Home::new(
+        "[org.acme]\nauth.none = true\nhandler = \"in_process\"\n[org.acme.intake]\nkey = \"an-intake-key\"\n",
+    );
+    let bridge = home.start();
+    let envelopes = all_blocks("xml");
+    assert!(envelopes.len() >= 2, "the fences were not found");
+    for (name, envelope) in envelopes {
+        let answer = bridge.post("acme", "text/xml", envelope).send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains("Outcome>"), "{name}: {answer}");
+        assert_eq!(element(&answer, "Outcome"), "Accepted", "{name}: {answer}");
+    }
+    let client = imper_bridge::delivery::relay::client(None, None).unwrap();
+    let shown = all_blocks("json").into_iter().filter(|(_, json)| json.contains("\"candidate_id\""));
+    let mut taken = 0;
+    for (name, json) in shown.filter(|(_, json)| !json.contains("event_id")) {
+        let post = client.post(format!("{}/webhooks/acme/workday", bridge.public)).bearer_auth("an-intake-key");
+        let post = post.header("Content-Type", "application/json").body(json).timeout(PATIENCE);
+        let answer = post.send().await.unwrap();
+        let (status, told) = (answer.status(), answer.text().await.unwrap());
+        assert!(status == 200 && told.contains("outcome"), "{name}: {told}");
+        taken += 1;
+    }
+    assert!(taken >= 4, "the fences were not found");
 }
 
 /// The rows of the tables of one section of `docs/guarantees.md`, cell by cell and without their heads.

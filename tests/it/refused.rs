@@ -64,6 +64,7 @@ async fn a_refused_message_is_shown_and_read_again_once_the_mapping_is_mended() 
         "id": shown["id"], "orgid": "acme", "at": shown["at"], "code": "no_usable_id", "message": shown["message"],
         "where": "/TriggerCandidateStateChange_Request/Job_Application/Candidate_Reference",
         "content_type": "application/xml", "query": "event=interview_started", "bytes": message.len(), "complete": true,
+        "note": null,
     });
     assert_eq!(shown, expected);
     let id = shown["id"].as_str().unwrap();
@@ -174,6 +175,80 @@ async fn what_was_not_kept_whole_is_not_read_again() {
     let id = shown["id"].as_str().unwrap();
     assert_eq!(bridge.api(&format!("refused/{id}")).await["body"].as_str().unwrap().len(), 16 * 1024);
     assert_eq!(retry(&bridge, id, TOKEN).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_read_is_said_to_be_none() {
+    use std::io::Write;
+    let (_home, bridge) = bridge();
+    let message = bare("A1", "Interview");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(message.replace("<Stage>", "<Password>s3cret</Password><Stage>").as_bytes()).unwrap();
+    let mut junk = encoder.finish().unwrap();
+    junk.extend_from_slice(b"junk");
+    let not_read = "The body was not read, or not to its end, and nothing of it was kept.";
+    let damaged = "The body is not what its Content-Encoding says; this is what could be read of it.";
+    for (media, encoding, body, status, note) in [
+        ("text/plain", "identity", message.clone().into_bytes(), 415, Some(not_read)),
+        ("text/xml", "br", message.clone().into_bytes(), 415, Some(not_read)),
+        ("text/xml", "identity", vec![b' '; 300_000], 413, Some(not_read)),
+        ("text/xml", "gzip", b"junk".to_vec(), 400, Some(not_read)),
+        ("text/xml", "gzip", junk, 400, Some(damaged)),
+        ("text/xml", "gzip", message.clone().into_bytes(), 400, Some(damaged)),
+        ("text/xml; charset=koi8-r", "identity", message.clone().into_bytes(), 415, None),
+    ] {
+        let request = bridge.post("acme", media, body).basic_auth("imper", Some("s3cret"));
+        let answer = request.header("Content-Encoding", encoding).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{media}, {encoding}");
+        let shown = newest(&bridge).await;
+        assert_eq!((&shown["note"], &shown["complete"]), (&json!(note), &json!(false)), "{media}, {encoding}: {shown}");
+        let id = shown["id"].as_str().unwrap();
+        let kept = bridge.api(&format!("refused/{id}")).await["body"].as_str().unwrap().to_owned();
+        assert_eq!(kept.is_empty(), note == Some(not_read), "{kept}");
+        assert!(!kept.contains("s3cret"), "{kept}");
+        assert_eq!(retry(&bridge, id, TOKEN).await.0, 409, "{media}, {encoding}");
+    }
+    assert!(bridge.events("").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_token_shows_the_sender_of_is_kept_whatever_comes_behind_it() {
+    let home = Home::new(
+        "[org.acme]\nauth.wsse = { username = \"imper\", password = \"s3cret\" }\nhandler = \"in_process\"\n",
+    );
+    let bridge = home.start();
+    let secext = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+    let message = |password: &str, more: &str, body: &str| {
+        format!(
+            "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Header><w:Security xmlns:w='{secext}'>\
+             <w:UsernameToken><w:Username>imper</w:Username><w:Password>{password}</w:Password></w:UsernameToken>\
+             </w:Security>{more}</e:Header><e:Body>{body}</e:Body></e:Envelope>"
+        )
+    };
+    let must = "<x:y xmlns:x='urn:x' e:mustUnderstand='1'/>";
+    let whole = bare("A1", "Interview");
+    for (kept, xml, code) in [
+        (true, message("s3cret", must, &whole), "not_understood"),
+        (true, message("s3cret", "", "<a>"), "not_well_formed"),
+        (true, message("s3cret", "", &"<a>".repeat(1000)), "too_deep"),
+        (true, message("s3cret", "", &bare("", "Interview")), "missing_element"),
+        (false, message("wrong", must, &whole), "not_understood"),
+        (false, message("wrong", "", "<a>"), "not_well_formed"),
+        (false, message("s3cret", "<a>", &whole), "not_well_formed"),
+        (false, format!("<!DOCTYPE a>{}", message("s3cret", "", &whole)), "dtd_refused"),
+    ] {
+        let before = bridge.api("refused").await["refused"].as_array().unwrap().len();
+        let answer = bridge.post("acme", "text/xml", xml.clone()).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), element(&answer.text().await.unwrap(), "Code")), (500, code), "{xml}");
+        let after = bridge.api("refused").await["refused"].as_array().unwrap().len();
+        assert_eq!(after - before, usize::from(kept), "{xml}");
+        if kept {
+            let id = newest(&bridge).await["id"].as_str().unwrap().to_owned();
+            let body = bridge.api(&format!("refused/{id}")).await["body"].as_str().unwrap().to_owned();
+            assert!(body.contains("imper") && !body.contains("s3cret"), "{body}");
+        }
+    }
+    assert!(bridge.events("").await.is_empty());
 }
 
 #[tokio::test]

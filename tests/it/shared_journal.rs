@@ -126,6 +126,46 @@ fn refused_messages_are_kept_in_the_database() {
     assert!(!refused.keep(head("late"), "x".into()), "a journal that is closed keeps nothing");
 }
 
+/// Among many lanes that wait, those that are due are found by an index, and so is what waits for
+/// longest: nothing ever reads all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_does_not_read_the_lanes_that_wait() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    let home = fleet::home(&relay, &database.url());
+    let bridge = home.start();
+    bridge.change("acme", "A0", "Interview").await;
+    bridge.delivered().await;
+    assert!(bridge.terminate().success());
+    database.run(
+        "INSERT INTO lane (application, kind, orgid, head, head_opened, due_at)
+             SELECT md5(n::text)::uuid, 0, 'acme', n, n, journal_now() + 1000 * n FROM generate_series(100001, 150000) n;
+         INSERT INTO work (event, application, orgid, opened, opened_at, is_start)
+             SELECT n, md5(n::text)::uuid, 'acme', n, 0, false FROM generate_series(100001, 150000) n",
+    );
+    database.run("ANALYZE lane");
+    database.run("ANALYZE work");
+    // What a session read is counted at its end at the latest.
+    let read = || -> u64 {
+        let begun = Instant::now();
+        let others =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        while database.run(others) != "0" {
+            assert!(begun.elapsed() < PATIENCE, "sessions stay");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let sql = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('lane', 'work')";
+        database.run(sql).parse().unwrap()
+    };
+    let before = read();
+    let bridge = home.start();
+    for number in 1..20 {
+        bridge.change("acme", &format!("A{number}"), "Interview").await;
+    }
+    relay.wait_for(20).await;
+    assert!(bridge.terminate().success());
+    assert!(read() - before < 50_000, "{} rows were read one after the other", read() - before);
+}
+
 #[test]
 fn what_one_bridge_entered_another_does_not_strike_out() {
     let database = cluster::shared().database(None);
@@ -143,10 +183,27 @@ fn what_one_bridge_entered_another_does_not_strike_out() {
     assert!(nonces.enter(org, [8; 20]).wait().is_err(), "a journal that is closed takes nothing");
 }
 
+/// The first version's tables with a message in them become those of now, while a bridge that made
+/// them may go on.
+#[test]
+fn tables_of_an_earlier_version_are_brought_up_to_date() {
+    let database = cluster::shared().database(None);
+    database.run(include_str!("../../src/journal/postgres/migrations/0001.sql"));
+    database.run(
+        "CREATE TABLE schema_version (version integer NOT NULL, works_with integer NOT NULL);
+         INSERT INTO schema_version VALUES (1, 1);
+         INSERT INTO journal VALUES (7, '\\x000102030405060708090a0b0c0d0e0f')",
+    );
+    drop(Postgres::open(options(&database)).unwrap());
+    assert_eq!(database.run("SELECT version > 1, works_with FROM schema_version"), "t|1");
+    assert_eq!(database.run("SELECT tag FROM journal"), "7", "it is the same journal");
+    assert_eq!(database.run("SELECT count(*) FROM nonce"), "0");
+}
+
 #[test]
 fn many_bridges_may_make_the_tables_at_once() {
     let database = cluster::shared().database(None);
-    let opening: Vec<_> = (0..8)
+    let opening: Vec<_> = (0..10)
         .map(|_| {
             let options = options(&database);
             std::thread::spawn(move || Postgres::open(options).map(drop))
@@ -154,6 +211,10 @@ fn many_bridges_may_make_the_tables_at_once() {
         .collect();
     opening.into_iter().for_each(|opening| opening.join().unwrap().unwrap());
     assert_eq!(database.run("SELECT count(*) FROM journal"), "1", "one identity for all");
+    // A newer bridge may add to the tables while this one goes on; it says itself with whom it can.
+    database.run("UPDATE schema_version SET version = 99, works_with = 2");
+    drop(Postgres::open(options(&database)).unwrap());
+    assert_eq!(database.run("SELECT version FROM schema_version"), "99", "it stays what it is");
     database.run("UPDATE schema_version SET version = 99, works_with = 99");
     let refused = Postgres::open(options(&database)).err().expect("a newer journal is left alone").to_string();
     assert!(refused.contains("start the newer bridge"), "{refused}");

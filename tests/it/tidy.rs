@@ -11,28 +11,31 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("log", &[]),
     ("certificate", &[]),
+    ("credential", &["clock", "domain"]),
     ("refusal", &[]),
     ("soap", &["xml", "domain", "refusal"]),
     ("journal", &["domain", "clock", "refusal"]),
-    ("delivery", &["journal", "domain", "clock"]),
+    ("delivery", &["journal", "domain", "clock", "credential"]),
     ("protection", &["delivery", "journal", "domain"]),
     ("config", &["domain", "certificate"]),
-    ("auth", &["refusal", "certificate", "clock", "domain", "soap"]),
+    ("auth", &["refusal", "credential", "certificate", "clock", "domain", "soap"]),
     ("intake", &["domain", "refusal"]),
     ("problem", &["journal", "refusal"]),
     ("net", &["refusal", "certificate", "config"]),
-    ("organisation", &["domain", "config", "soap", "auth", "journal", "refusal"]),
+    ("organisation", &["domain", "credential", "config", "soap", "auth", "journal", "refusal"]),
     ("metrics", &["delivery", "journal", "domain", "refusal"]),
 ];
 
 /// A dependency and the only places that may name it.
 const KNOWN_BY: &[(&str, &[&str])] = &[
     ("quick_xml::", &["src/xml/reader.rs"]),
-    ("flate2::", &["src/net/inflate.rs"]),
+    ("flate2::", &["src/net/inflate.rs", "src/cli/doctor/bundle.rs"]),
+    ("indicatif::", &["src/cli/"]),
+    ("tar::", &["src/cli/doctor/bundle.rs"]),
     ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/cli/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
-    ("ring::", &["src/auth/token.rs", "src/certificate.rs"]),
+    ("ring::", &["src/auth/token.rs", "src/certificate.rs", "src/admin/session.rs"]),
     ("siphasher::", &["src/journal/keys.rs"]),
     ("tokio_postgres_rustls::", &["src/journal/postgres/tls.rs"]),
     ("rustls_platform_verifier::", &["src/journal/postgres/tls.rs"]),
@@ -46,7 +49,8 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("anyhow::", &["src/app.rs", "src/app/", "src/cli.rs", "src/cli/", "src/main.rs"]),
     ("prometheus_client::", &["src/metrics.rs", "src/metrics/"]),
     ("utoipa::", &["src/admin/", "src/problem.rs", "src/domain/", "src/journal/filter.rs"]),
-    ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs"]),
+    ("subtle::", &["src/auth.rs", "src/auth/", "src/admin/tokens.rs", "src/admin/session.rs"]),
+    ("askama::", &["src/admin/console.rs", "src/admin/console/"]),
 ];
 
 fn sources() -> Vec<(String, String)> {

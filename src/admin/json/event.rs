@@ -131,16 +131,22 @@ pub(in crate::admin) fn event_page(record: EventRecord, attempts: Vec<AttemptRec
 }
 
 /// Why the candidate is where the decision says, as a sentence.
-fn because(record: &EventRecord) -> String {
+pub(in crate::admin) fn because(record: &EventRecord) -> String {
     if record.outcome == Outcome::Stale {
         return "The message is older than what was applied last, so it changes nothing.".into();
     }
     if let Some(note) = &record.note {
         return format!("By hand: {note}");
     }
-    let named = |text: &Option<Text>| text.as_ref().map_or("(none)".to_owned(), |text| format!("'{}'", text.as_str()));
-    let (stage, status) = (named(&record.event.stage), named(&record.event.status));
-    match (record.reason, record.now) {
+    let CandidateEvent { stage, status, .. } = &record.event;
+    reason(record.reason, record.now, stage.as_ref(), status.as_ref())
+}
+
+/// Why a stage and a status put the candidate there.
+pub(in crate::admin) fn reason(reason: Reason, now: Position, stage: Option<&Text>, status: Option<&Text>) -> String {
+    let named = |text: Option<&Text>| text.map_or("(none)".to_owned(), |text| format!("'{}'", text.as_str()));
+    let (stage, status) = (named(stage), named(status));
+    match (reason, now) {
         (Reason::Told, Position::In) => "The message itself says that the interview has started.".into(),
         (Reason::Told, Position::Out) => "The message itself says that the interview has ended.".into(),
         (Reason::InterviewStage, _) => {

@@ -38,7 +38,7 @@ pub(in crate::admin) struct Organisation {
     /// Until when the relay has asked for quiet.
     #[schema(required, format = DateTime)]
     held_until: Option<String>,
-    /// All that was accepted before is delivered or dead.
+    /// All that was accepted before is delivered.
     #[schema(format = DateTime)]
     delivered_through: String,
     #[schema(required, format = DateTime)]
@@ -65,6 +65,7 @@ struct Stage {
 
 pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now: Timestamp) -> Organisation {
     let age = stats.oldest_pending.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    let through = stats.delivered_through(now);
     Organisation {
         orgid: stats.org,
         accepted: stats.accepted,
@@ -77,8 +78,7 @@ pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now
         paused_by: stats.paused.as_ref().map(|paused| paused.cause),
         paused_because: stats.paused.and_then(|paused| paused.reason),
         held_until: text(stats.held_until.filter(|until| *until > now)),
-        // Everything accepted before the oldest that waits, or before now, is done with.
-        delivered_through: stats.oldest_pending.unwrap_or(now).to_string(),
+        delivered_through: through.to_string(),
         last_message_at: text(stats.last_message_at),
         last_started_at: text(stats.last_started_at),
         late: stats.late,

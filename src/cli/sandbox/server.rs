@@ -165,7 +165,7 @@ const LARGEST: usize = 1 << 20;
 async fn take(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let body = match read_body(&request, payload, LARGEST, Duration::from_secs(60)).await {
         Ok(body) => String::from_utf8_lossy(&body).into_owned(),
-        Err(refusal) => return HttpResponse::BadRequest().body(refusal.to_string()),
+        Err(unread) => return HttpResponse::BadRequest().body(unread.refusal.to_string()),
     };
     let answer = match locked(&shared.answers).next() {
         Ok(answer) => answer,

@@ -31,9 +31,14 @@ pub(super) fn auth(section: &mut Section<'_, '_>, listener: Listener) -> Auth {
         none: none.unwrap_or(false),
         basic: ways.section("basic").and_then(|section| login(section, username)),
         bearer: ways.value("bearer", secret::token),
+        bearer_next: ways.value("bearer_next", secret::token),
         wsse: ways.section("wsse").and_then(|section| login(section, text)),
         client_cert: client_cert(&mut ways, listener),
     };
+    if ways.has("bearer_next") && !ways.has("bearer") {
+        let advice = "Write the token as auth.bearer; auth.bearer_next is for one that will follow it.";
+        ways.fault("bearer_next", "a token (not shown) without `bearer`", "the token that it will follow", advice);
+    }
     ways.finish();
     auth
 }

@@ -27,6 +27,8 @@ pub(super) struct Gate {
 struct Probing {
     every: Duration,
     next: Duration,
+    /// The first attempt that was claimed since then: those before it say nothing of how it is now.
+    first: Option<u64>,
 }
 
 /// How many pauses are remembered.
@@ -54,7 +56,7 @@ impl Gate {
             }
             Change::Paused => self.by_operator = true,
             Change::SetUpWrong { probe_every: every } => {
-                self.probing = Some(Probing { every: *every, next: now + every.saturating_sub(ago) });
+                self.probing = Some(Probing { every: *every, next: now + every.saturating_sub(ago), first: None });
             }
             Change::SetUpMended => self.probing = None,
             Change::Resumed => {
@@ -93,10 +95,16 @@ impl Gate {
     }
 
     /// A probe is under way until then at the latest.
-    pub(super) fn probe_started(&mut self, until: Duration) {
+    pub(super) fn probe_started(&mut self, attempt: u64, until: Duration) {
         if let Some(probing) = &mut self.probing {
             probing.next = until;
+            probing.first.get_or_insert(attempt);
         }
+    }
+
+    /// Whether an attempt was begun before the set-up was found wrong, and ends only now.
+    pub(super) fn is_stale(&self, attempt: u64) -> bool {
+        self.probing.is_some_and(|probing| probing.first.is_none_or(|first| attempt < first))
     }
 
     /// A probe failed, whatever way.
@@ -147,7 +155,7 @@ mod tests {
         gate.apply(&wrong, Some("401"), at(100), SECOND, Duration::ZERO);
         assert_eq!(gate.opening(SECOND), Opening::Closed(Some(31 * SECOND)));
         assert_eq!(gate.opening(31 * SECOND), Opening::Probe);
-        gate.probe_started(91 * SECOND);
+        gate.probe_started(7, 91 * SECOND);
         assert_eq!(gate.opening(31 * SECOND), Opening::Closed(Some(91 * SECOND)), "one at a time");
         gate.probe_failed(33 * SECOND);
         assert_eq!(gate.opening(63 * SECOND), Opening::Probe);

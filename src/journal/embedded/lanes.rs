@@ -193,7 +193,7 @@ impl Lanes {
     pub(super) fn claimed(&mut self, pick: &Pick, attempt: u64, at: Timestamp, until: Duration) {
         let Some(lane) = self.lanes.get_mut(&pick.lane) else { return };
         if let Some(organisation) = self.organisations.get_mut(&pick.org) {
-            organisation.gate.probe_started(until);
+            organisation.gate.probe_started(attempt, until);
         }
         if let Some(before) = lane.attempt.replace(attempt) {
             self.in_flight.remove(&before);
@@ -225,7 +225,7 @@ impl Lanes {
         };
         lane.attempt = None;
         match verdict {
-            Verdict::Delivered => organisation.deliveries += 1,
+            Verdict::Delivered => organisation.deliveries += u64::from(!organisation.gate.is_stale(fence.attempt)),
             _ => organisation.gate.probe_failed(now),
         }
         match verdict {

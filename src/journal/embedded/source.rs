@@ -9,12 +9,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error};
 
 use super::append::{self, Identity};
-use super::{amend, beside, follow, lock, reading, schema};
+use super::schema::{self, OpenError};
+use super::{amend, beside, follow, lock, reading};
 use crate::domain::{OrgId, Position, Text};
 use crate::journal::batch::Key;
 use crate::journal::carried::{Gated, Kind, Origin, Row, Sum, Table, Value};
-
-pub use schema::OpenError as SourceError;
 
 /// A journal to be carried elsewhere.
 pub struct Source {
@@ -31,9 +30,9 @@ impl Source {
     ///
     /// # Errors
     /// When there is none, when a bridge has it open, or when its files cannot be used.
-    pub fn open(path: &Path) -> Result<Self, SourceError> {
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
         let name = || path.display().to_string();
-        path.metadata().map_err(|source| SourceError::Io { path: name(), source })?;
+        path.metadata().map_err(|source| OpenError::Io { path: name(), source })?;
         let (lock, sqlite) = (lock(path)?, schema::sqlite(path));
         let (journal, identity) = append::open(path)?;
         let (last, _) = append::end(&journal).map_err(schema::sqlite(path))?;
@@ -207,7 +206,7 @@ const REFUSED: &str = "
     FROM kept.refused";
 
 /// The refused messages, where any are kept.
-fn attach_refused(connection: &Connection, path: &Path) -> Result<bool, SourceError> {
+fn attach_refused(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     if !path.exists() {
         return Ok(false);
     }

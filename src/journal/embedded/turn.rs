@@ -257,14 +257,15 @@ impl Turn<'_> {
     /// Records what a settlement does to the gate of its organisation.
     fn turn_gate(&mut self, org: &OrgId, settlement: &Settlement) -> rusqlite::Result<()> {
         let in_batch = self.effects.gated.iter().rev().find(|(gated, ..)| gated == org).map(|(_, change, _)| change);
-        let probing = match in_batch {
-            Some(Change::SetUpWrong { .. }) => true,
-            Some(Change::SetUpMended | Change::Resumed) => false,
-            _ => self.lanes.gate(org).is_some_and(super::gate::Gate::is_probing),
+        let gate = self.lanes.gate(org);
+        let (probing, stale) = match in_batch {
+            Some(Change::SetUpWrong { .. }) => (true, true),
+            Some(Change::SetUpMended | Change::Resumed) => (false, false),
+            _ => gate.map_or((false, false), |gate| (gate.is_probing(), gate.is_stale(settlement.fence.attempt))),
         };
         let change = match settlement.verdict {
             Verdict::Paused { probe_after } if !probing => Change::SetUpWrong { probe_every: probe_after },
-            Verdict::Delivered if probing => Change::SetUpMended,
+            Verdict::Delivered if probing && !stale => Change::SetUpMended,
             Verdict::Retry { after, hold_organisation: true } => Change::Held { wait: after },
             _ => return Ok(()),
         };

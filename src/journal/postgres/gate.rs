@@ -75,6 +75,12 @@ impl Gate {
         self.probe_every.is_some()
     }
 
+    /// Whether an attempt was begun before the set-up was found wrong, and ends only now. While the
+    /// deliveries stand still nothing but probes is begun.
+    pub(super) fn is_stale(&self, claimed_at: i64) -> bool {
+        self.is_probing() && self.paused_since.is_some_and(|since| claimed_at <= since)
+    }
+
     pub(super) fn opening(&self, now: i64) -> Opening {
         match self.probe_every {
             _ if self.by_operator => Opening::Closed(None),

@@ -24,6 +24,7 @@ pub(super) struct Held<'s> {
     pub(super) occurred_at: i64,
     strikes: i32,
     strikes_upto: i64,
+    claimed_at: i64,
 }
 
 impl Held<'_> {
@@ -78,8 +79,9 @@ async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i6
     let rows = client
         .query_typed(
             "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
-                    w.strikes, w.strikes_upto
+                    w.strikes, w.strikes_upto, a.at
              FROM work w JOIN lane l ON l.application = w.application AND l.kind = $3
+             JOIN attempt a ON a.sequence = l.attempt
              JOIN event e ON e.sequence = w.event
              WHERE w.event = ANY ($1) AND w.state = 0 AND l.head = w.event AND l.attempt = ANY ($2)
              ORDER BY l.application FOR UPDATE OF l",
@@ -101,6 +103,7 @@ fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failu
         occurred_at: row.try_get(4)?,
         strikes: row.try_get(5)?,
         strikes_upto: row.try_get(6)?,
+        claimed_at: row.try_get(7)?,
     })
 }
 
@@ -244,27 +247,27 @@ async fn advance(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Fai
 
 /// What the results do to the gates of their organisations. Where nothing is wrong no gate is locked.
 async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Failure> {
-    let mut orgs: BTreeMap<&OrgId, Vec<&Settlement>> = BTreeMap::new();
+    let mut orgs: BTreeMap<&OrgId, Vec<&Held<'_>>> = BTreeMap::new();
     for held in held {
-        orgs.entry(&held.org).or_default().push(held.settlement);
+        orgs.entry(&held.org).or_default().push(held);
     }
     let names: Vec<_> = orgs.keys().map(|org| org.as_str()).collect();
     let seen = gate::look(client, &names).await?;
     let mut changed = false;
-    for (org, settlements) in orgs {
+    for (org, all) in orgs {
         let probing = seen.get(org.as_str()).is_some_and(Gate::is_probing);
-        let turns = |settlement: &&Settlement| {
-            probing
-                || matches!(settlement.verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
+        let turns = |held: &&Held<'_>| {
+            let verdict = held.settlement.verdict;
+            probing || matches!(verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
         };
-        if !settlements.iter().any(turns) {
+        if !all.iter().any(turns) {
             continue;
         }
         let mut gate = gate::lock(client, org).await?;
         let mut over = None;
-        for settlement in settlements {
+        for Held { settlement, claimed_at, .. } in all {
             let probing = gate.is_probing();
-            if let Some(change) = change(settlement.verdict, probing) {
+            if let Some(change) = change(settlement.verdict, probing, gate.is_stale(*claimed_at)) {
                 over = gate.apply(&change, settlement.answered.error.as_deref(), now).or(over);
             }
             if probing && settlement.verdict != Verdict::Delivered {
@@ -277,10 +280,12 @@ async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Fai
     Ok(changed)
 }
 
-fn change(verdict: Verdict, probing: bool) -> Option<Change> {
+/// What a result does to a gate; `stale` ones are of attempts that were begun before the set-up was
+/// found wrong.
+fn change(verdict: Verdict, probing: bool, stale: bool) -> Option<Change> {
     match verdict {
         Verdict::Paused { probe_after } if !probing => Some(Change::SetUpWrong { probe_every: probe_after }),
-        Verdict::Delivered if probing => Some(Change::SetUpMended),
+        Verdict::Delivered if probing && !stale => Some(Change::SetUpMended),
         Verdict::Retry { after, hold_organisation: true } => Some(Change::Held { wait: after }),
         _ => None,
     }

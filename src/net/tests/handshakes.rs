@@ -1,6 +1,7 @@
 //! TLS handshakes that do not come to an end.
 
 use super::*;
+use std::sync::Arc;
 
 /// A listener that speaks TLS, with a certificate that nobody vouches for.
 fn start_tls(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
@@ -13,7 +14,7 @@ fn start_tls(limits: Limits) -> (SocketAddr, actix_server::ServerHandle) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], secret.into())
         .unwrap();
-    start_with(limits, Some(Handshakes::new(Arc::new(config))))
+    start_with(limits, Some(Handshakes::new(InForce { server: Arc::new(config), clients: None })))
 }
 
 /// The beginning of a TLS handshake: a record that announces more than ever comes.

@@ -31,6 +31,8 @@ pub(super) struct Lanes {
     paused: HashSet<&'static str>,
     /// Organisations whose set-up counts as wrong, and when the next probe is due.
     probing: HashMap<&'static str, Due>,
+    /// The first claim since then. One that was begun before says nothing of how it is now.
+    first_probe: HashMap<&'static str, usize>,
     /// The longest that a relay ever asked its organisation to wait.
     longest_hold: HashMap<&'static str, Duration>,
     /// In all, and since the event was last opened.
@@ -64,6 +66,7 @@ impl Lanes {
     pub(super) fn resume(&mut self, org: &'static str) {
         self.paused.remove(org);
         self.probing.remove(org);
+        self.first_probe.remove(org);
         self.held.remove(org);
     }
 
@@ -80,6 +83,7 @@ impl Lanes {
     /// Every set-up was looked at.
     pub(super) fn set_up_read(&mut self) {
         self.probing.clear();
+        self.first_probe.clear();
     }
 
     /// Of which organisations a claim must find one event, whichever.
@@ -112,6 +116,7 @@ impl Lanes {
         if let Some(next) = self.probing.get_mut(key.0) {
             assert!(next.0 <= now, "{key:?}: one probe at a time, each in its time");
             *next = (until, until);
+            self.first_probe.entry(key.0).or_insert(claim);
         }
         let lane = self.lanes.get_mut(&key).expect("a lane");
         assert_eq!(lane.waiting.front(), Some(&event), "{key:?}: only the oldest unsettled event is claimed");
@@ -127,7 +132,11 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.claim == Some(claim)) else { return false };
         lane.claim = None;
         match (verdict, self.probing.get_mut(key.0)) {
-            (Verdict::Delivered, _) => drop(self.probing.remove(key.0)),
+            (Verdict::Delivered, _) if self.first_probe.get(key.0).is_some_and(|first| claim >= *first) => {
+                self.probing.remove(key.0);
+                self.first_probe.remove(key.0);
+            }
+            (Verdict::Delivered, _) => {}
             (_, Some(next)) => *next = (now + PROBE, now + PROBE),
             (Verdict::Paused { .. }, None) => drop(self.probing.insert(key.0, (now + PROBE, now + PROBE))),
             _ => {}

@@ -21,6 +21,7 @@ pub(in crate::journal::embedded) fn stats(
     )?;
     let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
     let (overdue, open) = (overdue_starts(connection, old)?, open_too_long(connection, old)?);
+    let dead = oldest_dead(connection)?;
     let rows = statement.query_map([], |row| {
         let org = append::organisation(row, 0)?;
         let pulse = pulses.iter().find(|pulse| pulse.org == org);
@@ -33,6 +34,7 @@ pub(in crate::journal::embedded) fn stats(
             last_started_at: at(row.get(6)?),
             pending: pulse.map_or(0, |pulse| pulse.pending),
             oldest_pending: pulse.and_then(|pulse| pulse.oldest),
+            oldest_dead: dead.get(org.as_str()).copied().and_then(|oldest| at(Some(oldest))),
             open_too_long: open.get(org.as_str()).copied().unwrap_or(0),
             paused: pulse.and_then(|pulse| pulse.paused.clone()),
             held_until: pulse.and_then(|pulse| pulse.held_until),
@@ -64,6 +66,15 @@ fn overdue_starts(connection: &Connection, old: &Old) -> rusqlite::Result<HashMa
          WHERE o.dead = 0 AND o.opened = o.event AND o.event < ?1 AND event.event_type = 0 GROUP BY event.orgid",
         place(connection, old.starts)?,
     )
+}
+
+/// When the oldest event that was given up was received, in milliseconds, by organisation.
+fn oldest_dead(connection: &Connection) -> rusqlite::Result<HashMap<String, i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT event.orgid, min(event.received_at) FROM idx.open o CROSS JOIN event ON event.sequence = o.event
+         WHERE o.dead = 1 GROUP BY event.orgid",
+    )?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// How many interviews are open for too long, by organisation.

@@ -1,23 +1,9 @@
--- What is read back from Workday. It is not history: rows change, and what was read is forgotten in time.
-
-CREATE TABLE details (
-    application      uuid PRIMARY KEY,
-    event            bigint   NOT NULL,  -- the interview's start that asked for them
-    orgid            text COLLATE "C" NOT NULL,
-    state            smallint NOT NULL DEFAULT 0,  -- 0 they wait, 1 read, 2 given up
-    attempts         integer  NOT NULL DEFAULT 0,  -- of this event; the number of a claim is its fence
-    claimed          boolean  NOT NULL DEFAULT false,
-    due_at           bigint   NOT NULL,  -- of a claim, when its lease ends
-    first_attempt_at bigint,             -- since the last pause
-    error            text,               -- what went wrong last
-    details          text,               -- what was read, as JSON
-    read_at          bigint
-) WITH (fillfactor = 80);
-CREATE INDEX details_event ON details (event);
-CREATE INDEX details_due ON details (orgid, due_at) WHERE state = 0;
-
-CREATE TABLE details_hold (     -- an organisation whose details are not asked for
-    orgid text COLLATE "C" PRIMARY KEY,
-    until bigint  NOT NULL,
-    wrong boolean NOT NULL      -- the set-up is wrong; after `until` one at a time is tried
-);
+-- What is written all the time is vacuumed early and at full speed, so that neither dead rows nor the
+-- space of what was purged pile up; of the largest tables, also after so many new rows alone, so that
+-- their pages are frozen bit by bit and not all at once.
+ALTER TABLE application SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE duplicate SET (autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE attempt SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+ALTER TABLE event SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+ALTER TABLE message SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+ALTER TABLE process SET (autovacuum_vacuum_threshold = 50, autovacuum_vacuum_cost_delay = 0);

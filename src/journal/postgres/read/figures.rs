@@ -21,7 +21,9 @@ pub(in crate::journal::postgres) async fn stats(
                     + (SELECT count(*) FROM work w WHERE w.orgid = f.orgid AND state = 0 AND is_start
                        AND opened_at < clock.now - $1),
                 f.pending, f.last_message_at, f.last_started_at,
-                (SELECT opened_at FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1), {}
+                (SELECT opened_at FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1),
+                (SELECT received_at FROM work w JOIN event e ON e.sequence = w.event
+                 WHERE w.orgid = f.orgid AND w.state = 1 ORDER BY w.event LIMIT 1), {}
          FROM (SELECT journal_now() AS now) clock,
               (SELECT orgid, sum(accepted)::bigint AS accepted, sum(delivered)::bigint AS delivered,
                       sum(dead)::bigint AS dead, sum(late)::bigint AS late, sum(pending)::bigint AS pending,
@@ -45,7 +47,7 @@ fn figures(
     stages: &HashMap<OrgId, Vec<StageSeen>>,
 ) -> Result<OrganisationStats, Failure> {
     let org = organisation(row, 0)?;
-    let gate = gate::read(row, 9)?.map(|(_, gate)| gate).unwrap_or_default();
+    let gate = gate::read(row, 10)?.map(|(_, gate)| gate).unwrap_or_default();
     Ok(OrganisationStats {
         accepted: number(row, 1)?,
         delivered: number(row, 2)?,
@@ -55,6 +57,7 @@ fn figures(
         last_message_at: optional(row, 6)?,
         last_started_at: optional(row, 7)?,
         oldest_pending: optional(row, 8)?,
+        oldest_dead: optional(row, 9)?,
         open_too_long: open.get(&org).copied().unwrap_or(0),
         paused: gate.paused()?,
         held_until: gate.held()?,

@@ -1,0 +1,129 @@
+//! The first page: the verdict, what needs a person, and how each organisation stands. Whoever is
+//! not signed in is shown the sign-in there.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Path, Payload};
+use askama::Template;
+
+use super::activity::Activity;
+use super::form::{Form, SHORT};
+use super::show::{Moment, age, count, grouped};
+use super::sight::{Sight, dead_by};
+use super::troubles::{Trouble, Verdict, troubles};
+use super::{Answer, Frame, done, page, sign_in, visitor};
+use crate::admin::actions::{deliver_anew, organisation, turn};
+use crate::admin::routes::Routes;
+use crate::admin::{Admin, Problem};
+use crate::domain::OrgId;
+use crate::journal::{OrganisationStats, Turn};
+
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/", show)
+        .post("/organisations/{orgid}/pause", pause)
+        .post("/organisations/{orgid}/resume", resume)
+        .post("/dead/replay", replay)
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    verdict: Verdict,
+    troubles: Vec<Trouble>,
+    organisations: Vec<Card>,
+    now: Moment,
+}
+
+/// How one organisation stands.
+struct Card {
+    org: OrgId,
+    figures: [(&'static str, String); 4],
+    activity: Activity,
+    relay: String,
+    relay_is_well: bool,
+    is_paused: bool,
+    oldest: Option<String>,
+    last_message: Option<Moment>,
+}
+
+async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
+    let Ok(visitor) = visitor(&admin, &request) else {
+        let pairs: Vec<_> = url::form_urlencoded::parse(request.query_string().as_bytes()).collect();
+        let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+        return sign_in::show(next);
+    };
+    let sight = Sight::of(&admin, &visitor.token).await?;
+    let mut organisations = Vec::new();
+    for stats in &sight.stats {
+        let activity = admin.console.activities.of(&admin, &stats.org, stats.accepted).await?;
+        organisations.push(Card::new(stats, activity, &sight));
+    }
+    let troubles = troubles(&sight);
+    let verdict = Verdict::of(&sight, &troubles);
+    let frame = Frame::new(&admin, &request, &visitor, "/");
+    page(&Page { frame, verdict, troubles, organisations, now: Moment::new(sight.now, sight.now) })
+}
+
+impl Card {
+    fn new(stats: &OrganisationStats, activity: Activity, sight: &Sight) -> Self {
+        let held = stats.held_until.filter(|until| *until > sight.now);
+        let relay = match (&stats.paused, held) {
+            (Some(paused), _) => format!("The deliveries stand still since {}.", Moment::new(paused.since, sight.now)),
+            (None, Some(until)) => format!("The relay asked for quiet until {}.", Moment::new(until, sight.now)),
+            (None, None) => "The deliveries go on.".into(),
+        };
+        Self {
+            org: stats.org.clone(),
+            figures: [
+                ("Accepted", grouped(stats.accepted)),
+                ("Delivered", grouped(stats.delivered)),
+                ("Waiting", grouped(stats.pending)),
+                ("Dead letters", grouped(stats.dead)),
+            ],
+            activity,
+            relay,
+            relay_is_well: stats.paused.is_none(),
+            is_paused: stats.paused.is_some(),
+            oldest: stats.oldest_pending.map(|oldest| age(oldest, sight.now)),
+            last_message: stats.last_message_at.map(|at| Moment::new(at, sight.now)),
+        }
+    }
+}
+
+async fn pause(admin: Data<Admin>, request: HttpRequest, org: Path<String>, payload: Payload) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    Form::of(&admin, &request, payload, &visitor, SHORT).await?;
+    let org = organisation(&org)?;
+    turn(&admin, &visitor.token, Turn::Pause(org.clone()), "pause").await?;
+    Ok(done(&admin, &visitor, format!("The deliveries of {org} are paused. Messages are accepted all the same."), "/"))
+}
+
+async fn resume(admin: Data<Admin>, request: HttpRequest, org: Path<String>, payload: Payload) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    Form::of(&admin, &request, payload, &visitor, SHORT).await?;
+    let org = organisation(&org)?;
+    turn(&admin, &visitor.token, Turn::Resume(org.clone()), "resume").await?;
+    Ok(done(&admin, &visitor, format!("The deliveries of {org} go on."), "/"))
+}
+
+/// Replays the dead letters of one cause, one by one, so that others which came to be meanwhile are
+/// not touched.
+async fn replay(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    let form = Form::of(&admin, &request, payload, &visitor, SHORT).await?;
+    let org = organisation(form.field("orgid"))?;
+    visitor.token.act_on(&org)?;
+    let (mut replayed, mut left) = (0, 0);
+    // In the order of acceptance.
+    for record in dead_by(&admin, &org, form.field("cause")).await?.iter().rev() {
+        match deliver_anew(&admin, &visitor.token, &record.event.event_id.to_string(), false).await {
+            Ok(_) => replayed += 1,
+            Err(problem) if problem.is_conflict() => left += 1,
+            Err(problem) => return Err(Problem::into(problem)),
+        }
+    }
+    let left = if left == 0 { String::new() } else { format!(" {left} were left as they are.") };
+    let sent = count(replayed, "event");
+    Ok(done(&admin, &visitor, format!("{sent} of {org} will be delivered anew.{left}"), "/"))
+}

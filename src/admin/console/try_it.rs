@@ -1,0 +1,205 @@
+//! Trying a message: what would be read, what would be decided and what would be delivered, without
+//! storing anything; or where its fault is. An operator may send it for real.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use askama::Template;
+
+use super::events::{Choice, known};
+use super::form::Form;
+use super::show::event_type;
+use super::source::{Line, lines};
+use super::{Answer, Frame, done, page_with, visitor};
+use crate::admin::refused::vouched;
+use crate::admin::routes::Routes;
+use crate::admin::{Admin, Problem, Token, json};
+use crate::domain::payload::{EventNames, Payload as Json, Shape};
+use crate::domain::{CandidateEvent, EventId, OrgId, Outcome, Source};
+use crate::organisation::Organisation;
+use crate::public::{self, Draft, Preview};
+use crate::refusal::Refusal;
+use crate::soap::Version;
+
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/try", show).post("/try", attempt)
+}
+
+#[derive(Template)]
+#[template(path = "try_it.html")]
+struct Page {
+    frame: Frame,
+    orgs: Vec<Choice>,
+    events: Vec<Choice>,
+    text: String,
+    found: Option<Found>,
+    fault: Option<Fault>,
+}
+
+/// What would become of it.
+struct Found {
+    form: &'static str,
+    facts: Vec<(&'static str, Option<String>)>,
+    decided: String,
+    because: String,
+    bodies: Vec<(&'static str, String)>,
+}
+
+/// Why it would be refused.
+struct Fault {
+    code: &'static str,
+    message: String,
+    lines: Vec<Line>,
+}
+
+async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    let frame = Frame::new(&admin, &request, &visitor, "/try");
+    page_with(
+        StatusCode::OK,
+        &Page::new(&admin, &visitor.token, frame, "", &Draft { text: String::new(), event: None }),
+    )
+}
+
+async fn attempt(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    // In a form most of a message's bytes take three.
+    let most = admin.public.organisations.current().limits().body_bytes.saturating_mul(3).saturating_add(4_096);
+    let form = Form::of(&admin, &request, payload, &visitor, most).await?;
+    let organisation = configured(&admin, &visitor.token, form.field("orgid"))?;
+    let event = Some(form.field("event").to_owned()).filter(|event| !event.is_empty());
+    let draft = Draft { text: form.field("message").to_owned(), event };
+    if form.field("do") == "send" {
+        let receipt = send(&admin, &visitor.token, &organisation, &draft).await;
+        if let Ok((id, outcome)) = &receipt {
+            let notice = format!("The message was taken: {}.", outcome.as_str());
+            return Ok(done(&admin, &visitor, notice, &id.map_or("/events".into(), |id| format!("/events/{id}"))));
+        }
+        receipt?;
+    }
+    let preview = draft.preview(&organisation, &admin.public).await;
+    let frame = Frame::new(&admin, &request, &visitor, "/try");
+    let mut page = Page::new(&admin, &visitor.token, frame, organisation.id.as_str(), &draft);
+    let status = match preview {
+        Ok(preview) => {
+            page.found = Some(found(&admin, &organisation, preview));
+            StatusCode::OK
+        }
+        Err(refusal) => {
+            page.fault = Some(Fault::new(&refusal, &draft.text));
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    };
+    page_with(status, &page)
+}
+
+/// An organisation that the visitor sees and that takes messages.
+fn configured(admin: &Admin, token: &Token, org: &str) -> Result<std::sync::Arc<Organisation>, Problem> {
+    let organisation = admin.public.organisations.get(org).filter(|organisation| token.sees(&organisation.id));
+    organisation.ok_or_else(|| Problem::not_found(format!("There is no organisation {org} in the configuration.")))
+}
+
+/// Sends it, as if the organisation's own integration had.
+async fn send(
+    admin: &Admin,
+    token: &Token,
+    organisation: &Organisation,
+    draft: &Draft,
+) -> Result<(Option<EventId>, Outcome), Problem> {
+    let sender = vouched(token)?;
+    let sent = public::send(&admin.public, organisation, sender.map(|()| draft)).await;
+    let outcome = sent.as_ref().map_or("Refused", |receipt| receipt.outcome().as_str());
+    tracing::info!(token = token.name, orgid = %organisation.id, outcome, action = "send", "an operator acted");
+    sent.map(|receipt| (receipt.event_id(), receipt.outcome())).map_err(|refusal| Problem::refused(&refusal))
+}
+
+impl Page {
+    fn new(admin: &Admin, token: &Token, frame: Frame, org: &str, draft: &Draft) -> Self {
+        let chosen = draft.event.as_deref().unwrap_or_default();
+        let takes = |org: &OrgId| admin.public.organisations.get(org.as_str()).is_some();
+        let orgs = known(admin, token).into_iter().filter(takes);
+        Self {
+            frame,
+            orgs: orgs.map(|each| Choice::new(each.as_str(), each.as_str(), org)).collect(),
+            events: [
+                ("", "as the message says"),
+                ("interview_started", "interview_started"),
+                ("interview_ended", "interview_ended"),
+            ]
+            .map(|(value, name)| Choice::new(value, name, chosen))
+            .into(),
+            text: draft.text.clone(),
+            found: None,
+            fault: None,
+        }
+    }
+}
+
+impl Fault {
+    fn new(refusal: &Refusal, text: &str) -> Self {
+        Self { code: refusal.code.as_str(), message: refusal.message.clone(), lines: lines(text, refusal.place()) }
+    }
+}
+
+fn found(admin: &Admin, organisation: &Organisation, preview: Preview) -> Found {
+    let Preview { version, change, position, reason, receipt } = preview;
+    let because = json::reason(reason, position, change.stage.as_ref(), change.status.as_ref());
+    let now = admin.clock.now();
+    let text = |text: &Option<crate::domain::Text>| text.as_ref().map(|text| text.as_str().to_owned());
+    let facts = vec![
+        ("Application", Some(change.application.to_string())),
+        ("Candidate", Some(change.candidate.to_string())),
+        ("Requisition", Some(change.requisition.to_string())),
+        ("Stage", text(&change.stage)),
+        ("Step", text(&change.step)),
+        ("Status", text(&change.status)),
+        ("Event type", change.told.map(|told| format!("says itself: {} an interview", told.as_str()))),
+        ("Event time", change.occurred.map(|occurred| occurred.at.to_string())),
+    ];
+    let event = CandidateEvent {
+        event_id: receipt.event_id().unwrap_or_else(|| EventId::compose(now.as_millisecond(), 0, 0)),
+        orgid: organisation.id.clone(),
+        event_type: receipt.event_type(),
+        candidate_id: change.candidate,
+        job_application_id: change.application,
+        job_requisition_id: change.requisition,
+        stage: change.stage,
+        step: change.step,
+        status: change.status,
+        timestamp: change.occurred.map_or(now, |occurred| occurred.at),
+        received_at: now,
+        source: Source::Soap,
+    };
+    let body = |shape: Shape| match shape.carries(event.event_type) {
+        true => serde_json::to_string_pretty(&Json::of(&event, shape, names(organisation))).unwrap_or_default(),
+        false => "Nothing: in this shape only starts and ends of interviews are sent.".into(),
+    };
+    let decided = match receipt.event_id() {
+        Some(id) => {
+            format!("{}: a repeat of event {id}, so that nothing would be delivered", event_type(event.event_type))
+        }
+        None => event_type(event.event_type).to_owned(),
+    };
+    Found {
+        form: match version {
+            Version::Soap11 => "SOAP 1.1",
+            Version::Soap12 => "SOAP 1.2",
+            Version::Bare => "the payload without an envelope",
+        },
+        facts,
+        decided,
+        because,
+        bodies: vec![
+            ("relay.payload = \"webhook\"", body(Shape::Webhook)),
+            ("relay.payload = \"state_change\"", body(Shape::StateChange)),
+        ],
+    }
+}
+
+/// How the organisation's relay wants event types spelled.
+fn names(organisation: &Organisation) -> EventNames {
+    match &organisation.handler {
+        crate::config::Handler::Relay(relay) => relay.event_names,
+        crate::config::Handler::InProcess => EventNames::default(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Putting another configuration in force while the bridge runs: prepared first, then swapped.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::prepared::{Prepared, in_force};
+use super::routing::Routing;
+use super::{Origin, announce};
+use crate::admin::{Console, Reload, Reloaded, Surroundings, Tokens};
+use crate::config::{Changes, Faults, Loaded, Settings};
+use crate::credential::Credentials;
+use crate::delivery::{Policy, Pump};
+use crate::journal::{Journal, Turn};
+use crate::metrics::Metrics;
+use crate::net::{Handshakes, Patience};
+use crate::public::Public;
+
+/// All that a reload reaches.
+pub(super) struct Reloader {
+    pub(super) origin: Origin,
+    /// What the listeners and the store were started with.
+    pub(super) started: Settings,
+    /// What was read last; whoever reloads holds it, so that one does at a time.
+    pub(super) in_force: Mutex<Settings>,
+    pub(super) console: Arc<Console>,
+    pub(super) public: Arc<Public>,
+    pub(super) routing: Arc<Routing>,
+    pub(super) policy: Arc<ArcSwap<Policy>>,
+    pub(super) tokens: Arc<ArcSwap<Tokens>>,
+    /// What the public listener makes handshakes with, where it speaks TLS.
+    pub(super) handshakes: Option<Handshakes>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) metrics: Arc<Metrics>,
+    /// How long a request may take to arrive at the public listener.
+    pub(super) request: Patience,
+    /// How long an answer may wait for what the journal keeps of tokens.
+    pub(super) answer: Patience,
+    pub(super) notes: Credentials,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) pump: Arc<Pump>,
+}
+
+impl Reload for Reloader {
+    fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = self.origin.load().map_err(sentences).and_then(|loaded| {
+            let prepared = Prepared::of(&loaded.settings, &self.notes).map_err(|error| vec![format!("{error:#}")])?;
+            Ok((loaded, prepared))
+        });
+        match prepared {
+            Ok((loaded, prepared)) => {
+                let reloaded = self.put_in_force(&in_force, &loaded, prepared);
+                *in_force = loaded.settings;
+                Ok(reloaded)
+            }
+            Err(faults) => {
+                let told = faults.join("; ");
+                tracing::error!(faults = told, "the configuration is not usable; the old one stays in force");
+                Err(faults)
+            }
+        }
+    }
+}
+
+/// Whether a reload leaves this key as it is: what the listeners and the store were started with.
+fn waits_for_a_start(key: &str, speaks_tls: bool) -> bool {
+    let listeners = ["listen", "public_url", "trusted_proxies", "admin.listen"];
+    listeners.contains(&key) || key.starts_with("store.") || (key.starts_with("tls.") && !speaks_tls)
+}
+
+fn sentences(faults: Faults) -> Vec<String> {
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
+impl Reloader {
+    /// Nothing here can fail.
+    fn put_in_force(&self, old: &Settings, loaded: &Loaded, prepared: Prepared) -> Reloaded {
+        announce(loaded);
+        let new = &loaded.settings;
+        let mut changes = Changes::between(old, new);
+        let at_next_start = self.at_next_start(new);
+        let speaks_tls = self.handshakes.is_some() && new.tls.is_some();
+        changes.keys.retain(|key| !waits_for_a_start(key, speaks_tls));
+        for key in &at_next_start {
+            tracing::warn!(key, "this change takes effect at the next start");
+        }
+        self.routing.replace(prepared.table);
+        if let (Some(handshakes), Some(tls)) = (&self.handshakes, &new.tls) {
+            handshakes.replace(in_force(tls));
+            self.surroundings.renewed(new);
+        }
+        self.request.set(new.limits.request);
+        self.answer.set(new.limits.answer);
+        self.public.rates.set(new.limits.requests_per_second);
+        self.metrics.expect(prepared.directory.ids().iter());
+        self.public.organisations.replace(prepared.directory);
+        // What failed before may have been put right by this.
+        self.public.sign_ins.forget();
+        self.console.forget_failures();
+        self.policy.store(Arc::new(prepared.policy));
+        self.tokens.store(Arc::new(prepared.tokens));
+        self.notes.forget_unheld();
+        self.pump.nudge();
+        // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
+        drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
+        tracing::info!(organisations = new.organisations.len(), %changes, "the configuration was reloaded");
+        Reloaded { changes, at_next_start, warnings: loaded.all_warnings() }
+    }
+
+    /// The keys that differ from what runs and that only a start puts in force.
+    fn at_next_start(&self, new: &Settings) -> Vec<&'static str> {
+        let old = &self.started;
+        let keys = [
+            ("listen", new.listen != old.listen),
+            ("public_url", new.public_url != old.public_url),
+            ("trusted_proxies", new.trusted_proxies != old.trusted_proxies),
+            ("tls", new.tls.is_some() != old.tls.is_some()),
+            ("admin.listen", new.admin.listen != old.admin.listen),
+            ("store.url", new.store.url != old.store.url),
+            ("store.retention_days", new.store.retention != old.store.retention),
+            ("store.refused_days", new.store.refused != old.store.refused),
+            ("store.min_free_mb", new.store.min_free_bytes != old.store.min_free_bytes),
+        ];
+        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
