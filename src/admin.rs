@@ -12,6 +12,7 @@ mod json;
 mod log;
 mod openapi;
 mod parameters;
+mod reconcile;
 mod refused;
 mod reload;
 mod routes;
@@ -33,6 +34,7 @@ use crate::delivery::Policy;
 use crate::domain::OrgId;
 use crate::journal::{Ages, Health, Journal, OrganisationStats, Unavailable};
 use crate::metrics::{Format, Metrics, Moment};
+use crate::protection::reconcile::Clients;
 use crate::public::Public;
 
 use routes::Routes;
@@ -68,6 +70,8 @@ pub struct Admin {
     pub stopping: watch::Receiver<bool>,
     /// What may run out.
     pub surroundings: Arc<Surroundings>,
+    /// What asks Workday for an organisation.
+    pub workday: Box<Clients>,
 }
 
 impl Admin {
@@ -147,8 +151,10 @@ fn documented() -> Routes {
         .and(actions::routes())
         .and(erasure::routes())
         .and(refused::routes())
+        .and(reconcile::routes())
         .and(log::routes())
         .and(reload::routes())
+        .and(reconcile::routes())
         .and(credentials::routes())
 }
 

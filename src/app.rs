@@ -2,6 +2,8 @@
 
 mod ledger;
 mod prepared;
+mod read_back;
+mod reconcile;
 mod reload;
 mod routing;
 mod store;
@@ -21,6 +23,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use self::prepared::{Prepared, in_force};
+use self::read_back::ReadBack;
 use self::reload::Reloader;
 use self::routing::Routing;
 use self::store::Opened;
@@ -82,6 +85,7 @@ pub struct Running {
     reloader: Arc<Reloader>,
     stop: watch::Sender<bool>,
     pumping: JoinHandle<()>,
+    reading: JoinHandle<()>,
     servers: [(actix_web::dev::ServerHandle, JoinHandle<io::Result<()>>); 2],
 }
 
@@ -130,6 +134,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let pump =
         Arc::new(Pump::new(journal.clone(), routing.clone(), clock.clone(), Arc::clone(&policy), metrics.clone()));
+    let reading = Arc::new(ReadBack::new(&journal, &routing, &clock, &policy.load()));
     let retention = settings.store.retention;
     let console = Arc::new(Console::new(&clock));
     let reloader = Arc::new(Reloader {
@@ -138,7 +143,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         in_force: Mutex::new(settings.clone()),
         started: settings,
         public: Arc::clone(&public),
-        routing,
+        routing: Arc::clone(&routing),
         policy: Arc::clone(&policy),
         tokens: Arc::clone(&tokens),
         handshakes,
@@ -149,6 +154,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         notes,
         journal: Arc::clone(&journal),
         pump: Arc::clone(&pump),
+        reading: Arc::clone(&reading),
     });
     let (stop, stopping) = watch::channel(false);
     let admin_state = Arc::new(Admin {
@@ -163,11 +169,17 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         reload: reloader.clone(),
         stopping: stopping.clone(),
         surroundings,
+        workday: Box::new({
+            let routing = Arc::clone(&routing);
+            move |org| routing.client(org)
+        }),
     });
     let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    tokio::spawn(upkeep::run(admin_state, retention, stopping.clone()));
+    tokio::spawn(upkeep::run(Arc::clone(&admin_state), retention, stopping.clone()));
+    tokio::spawn(reconcile::run(admin_state, routing, stopping.clone()));
+    let reading = reading.run(stopping.clone(), ATTEMPTS_GRACE);
     let pumping = tokio::spawn(pump.run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
     Ok(Running {
@@ -179,6 +191,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         reloader,
         stop,
         pumping,
+        reading,
         servers,
     })
 }
@@ -227,8 +240,8 @@ impl Running {
             public.stop(true).await;
             let _ = public_task.await;
         };
-        let (_, pumped) = tokio::join!(requests, self.pumping);
-        if let Err(error) = pumped {
+        let (_, pumped, read) = tokio::join!(requests, self.pumping, self.reading);
+        if let Err(error) = pumped.and(read) {
             tracing::error!(%error, "the delivery ended badly");
         }
         admin.stop(false).await;
@@ -244,7 +257,7 @@ impl Running {
 }
 
 fn announce(loaded: &Loaded) {
-    for warning in loaded.all_warnings() {
+    for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
 }

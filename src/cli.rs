@@ -14,6 +14,7 @@ pub mod erase;
 pub mod events;
 pub mod init;
 mod input;
+pub mod reconcile;
 pub mod reload;
 pub mod relocate;
 pub mod sandbox;
@@ -66,6 +67,8 @@ enum Command {
     Credentials(credentials::Options),
     /// Tell a running bridge to read its configuration again, and print what changed
     Reload(reload::Options),
+    /// Compare what a running bridge knows with what Workday reports now
+    Reconcile(reconcile::Options),
     /// Remove what identifies one candidate from a running bridge
     Erase(erase::Options),
     /// Write a bundle for support: versions, configuration, queue figures and recent errors, without secrets
@@ -91,6 +94,7 @@ impl Command {
             Self::Credentials(options) => credentials::run(&options),
             Self::Reload(options) => reload::run(&options),
             Self::Erase(options) => erase::run(&options),
+            Self::Reconcile(options) => reconcile::run(&options),
             Self::Doctor(options) => doctor::run(&options),
             Self::Move(options) => relocate::run(&options),
             Self::Sandbox(options) => sandbox::run(&options),

@@ -14,7 +14,6 @@ mod admin_token;
 mod changes;
 mod fault;
 mod file;
-mod later;
 mod organisation;
 mod postgres;
 mod prints;
@@ -74,8 +73,6 @@ pub struct Settings {
     pub delivery: Delivery,
     /// The organisations, sorted by id; at least one.
     pub organisations: Vec<OrganisationSettings>,
-    /// The paths of all keys that were set.
-    keys: Vec<String>,
     prints: prints::Prints,
 }
 
@@ -185,15 +182,6 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-impl Loaded {
-    /// The warnings, and a sentence for each key that was set but does nothing in this release.
-    pub fn all_warnings(&self) -> Vec<String> {
-        let idle = self.settings.without_effect().into_iter();
-        let idle = idle.map(|key| format!("{key} is read but has no effect in this release"));
-        self.warnings.iter().cloned().chain(idle).collect()
-    }
-}
-
 impl Settings {
     /// Reads the file, or without one the built-in configuration (organisation `demo`, in-process,
     /// loopback, no credentials), with the overrides of the environment.
@@ -233,9 +221,8 @@ impl Settings {
     pub fn from_toml(name: &str, text: &str, folder: &Path, environment: &Environment) -> Result<Loaded, Faults> {
         let mut root = tree::parse(name, text).map_err(Faults)?;
         let mut warnings = tree::overlay(&mut root, environment);
-        let keys = tree::paths(&root);
         let reader = section::Reader::new(name, folder, environment);
-        let mut settings = file::read(section::Section::root(&reader, root), keys);
+        let mut settings = file::read(section::Section::root(&reader, root));
         let (faults, noticed, prints) = reader.finish();
         settings.prints = prints;
         warnings.extend(noticed);
@@ -251,11 +238,6 @@ impl Settings {
     pub fn own_url_at(&self, bound: SocketAddr) -> Url {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Url::parse(&format!("{scheme}://{bound}")).expect("an address and a port make a URL")
-    }
-
-    /// The keys that were set but do nothing in this release, for the start to log.
-    pub fn without_effect(&self) -> Vec<String> {
-        later::without_effect(&self.keys)
     }
 }
 

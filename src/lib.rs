@@ -43,6 +43,7 @@
 //!   on a scratch copy; [`journal::embedded`] keeps it in SQLite, [`journal::postgres`] in a
 //!   database that several bridges share.
 //! - [`delivery`]: [`delivery::Pump`] claims and settles; [`delivery::verdict`] is the table of statuses.
+//! - [`protection`]: handling events here instead; [`workday`] is asked who a protection is of.
 //! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls.
 //! - [`app`]: the only place where the parts are put together; `app::reload` puts another configuration in
 //!   force, prepared first and then swapped.
@@ -105,3 +106,5 @@ pub mod problem;
 pub mod protection;
 #[cfg(feature = "server")]
 pub mod public;
+#[cfg(feature = "server")]
+pub mod workday;

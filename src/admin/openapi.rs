@@ -9,7 +9,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{Problem, actions, api, applications, credentials, erasure, health, log, openapi, refused, reload};
+use super::{
+    Problem, actions, api, applications, credentials, erasure, health, log, openapi, reconcile, refused, reload,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,6 +41,7 @@ use super::{Problem, actions, api, applications, credentials, erasure, health, l
         refused::retry,
         log::lines,
         reload::reload,
+        reconcile::compare,
         credentials::credentials,
         health::livez,
         health::readyz,

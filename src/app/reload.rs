@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::prepared::{Prepared, in_force};
+use super::read_back::ReadBack;
 use super::routing::Routing;
 use super::{Origin, announce};
 use crate::admin::{Console, Reload, Reloaded, Surroundings, Tokens};
@@ -39,6 +40,7 @@ pub(super) struct Reloader {
     pub(super) notes: Credentials,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) pump: Arc<Pump>,
+    pub(super) reading: Arc<ReadBack>,
 }
 
 impl Reload for Reloader {
@@ -98,6 +100,7 @@ impl Reloader {
         // What failed before may have been put right by this.
         self.public.sign_ins.forget();
         self.console.forget_failures();
+        self.reading.reloaded(&prepared.policy);
         self.policy.store(Arc::new(prepared.policy));
         self.tokens.store(Arc::new(prepared.tokens));
         self.notes.forget_unheld();
@@ -105,7 +108,7 @@ impl Reloader {
         // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
         drop(self.journal.turn(Turn::SetUpRead, "reload".into()));
         tracing::info!(organisations = new.organisations.len(), %changes, "the configuration was reloaded");
-        Reloaded { changes, at_next_start, warnings: loaded.all_warnings() }
+        Reloaded { changes, at_next_start, warnings: loaded.warnings.clone() }
     }
 
     /// The keys that differ from what runs and that only a start puts in force.

@@ -2,19 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::config::{Handler as Choice, Settings};
+use crate::config::{Handler as Choice, Settings, WorkdayCredentials};
 use crate::credential::Credentials;
 use crate::delivery::relay::{self, Relay};
 use crate::delivery::{Handler, Routes};
 use crate::domain::OrgId;
+use crate::journal::Keep;
 use crate::organisation::RELAY;
+use crate::protection::details::FromWorkday;
 use crate::protection::handler::InProcess;
+use crate::workday;
+use crate::workday::line::Line;
+
+/// How long what was read back is kept of organisations that are not configured, or read back no
+/// more: as long as by default.
+const KEPT_OF_OTHERS: Duration = Duration::from_secs(7 * 86_400);
 
 /// The handlers in force.
 pub(super) struct Routing(ArcSwap<Table>);
@@ -23,6 +32,12 @@ pub(super) struct Routing(ArcSwap<Table>);
 pub(super) struct Table {
     organisations: Arc<HashSet<OrgId>>,
     handlers: HashMap<OrgId, Arc<dyn Handler>>,
+    /// Those whose details are read back.
+    reading: Arc<HashSet<OrgId>>,
+    workday: HashMap<OrgId, workday::Client>,
+    keep: Keep,
+    /// Those that are compared with Workday by themselves, and how often.
+    reconciled: Vec<(OrgId, Duration)>,
 }
 
 impl Table {
@@ -33,7 +48,7 @@ impl Table {
         let mut handlers: HashMap<OrgId, Arc<dyn Handler>> = HashMap::new();
         for organisation in &settings.organisations {
             let handler: Arc<dyn Handler> = match &organisation.handler {
-                Choice::InProcess => Arc::new(InProcess::default()),
+                Choice::InProcess => Arc::new(InProcess { reads_back: organisation.workday.is_some() }),
                 Choice::Relay(relay) => {
                     let client = match &relay.ca {
                         None => shared.clone(),
@@ -54,8 +69,48 @@ impl Table {
             };
             handlers.insert(organisation.id.clone(), handler);
         }
-        Ok(Self { organisations: Arc::new(handlers.keys().cloned().collect()), handlers })
+        let workday = clients(settings, proxy.as_ref())?;
+        Ok(Self {
+            organisations: Arc::new(handlers.keys().cloned().collect()),
+            handlers,
+            reading: Arc::new(workday.keys().cloned().collect()),
+            workday,
+            keep: keep(settings),
+            reconciled: settings
+                .organisations
+                .iter()
+                .filter_map(|each| Some((each.id.clone(), each.reconcile_every?)))
+                .collect(),
+        })
     }
+}
+
+/// A client of Workday for each organisation that has one.
+fn clients(settings: &Settings, proxy: Option<&Url>) -> anyhow::Result<HashMap<OrgId, workday::Client>> {
+    let mut clients = HashMap::new();
+    let configured = settings.organisations.iter().filter_map(|each| Some((&each.id, each.workday.as_ref()?)));
+    for (id, section) in configured {
+        let line = Line::new(proxy).with_context(|| format!("org.{id}.workday"))?;
+        let client = workday::Client::new(line, section.soap_url.clone(), credentials(&section.credentials));
+        clients.insert(id.clone(), client.with_context(|| format!("org.{id}.workday"))?);
+    }
+    Ok(clients)
+}
+
+fn credentials(configured: &WorkdayCredentials) -> workday::Credentials {
+    match configured.clone() {
+        WorkdayCredentials::Password { username, password, password_next } => {
+            workday::Credentials::Password { username, password, password_next }
+        }
+        WorkdayCredentials::Refresh { token_url, client_id, client_secret, refresh_token } => {
+            workday::Credentials::Refresh { token_url, client_id, client_secret, refresh_token }
+        }
+    }
+}
+
+fn keep(settings: &Settings) -> Keep {
+    let each = settings.organisations.iter().filter_map(|each| Some((each.id.clone(), each.workday.as_ref()?.details)));
+    Keep { each: each.collect(), otherwise: KEPT_OF_OTHERS }
 }
 
 impl Routing {
@@ -65,6 +120,31 @@ impl Routing {
 
     pub(super) fn replace(&self, table: Table) {
         self.0.store(Arc::new(table));
+    }
+
+    /// The organisations whose details are read back.
+    pub(super) fn reading(&self) -> Arc<HashSet<OrgId>> {
+        Arc::clone(&self.0.load().reading)
+    }
+
+    /// Who reads back for one of them.
+    pub(super) fn reader(&self, org: &OrgId) -> Option<Arc<dyn Handler>> {
+        Some(Arc::new(FromWorkday::new(self.client(org)?)))
+    }
+
+    /// What asks Workday for one of them.
+    pub(super) fn client(&self, org: &OrgId) -> Option<workday::Client> {
+        self.0.load().workday.get(org).cloned()
+    }
+
+    /// The organisations that are compared with Workday by themselves, and how often.
+    pub(super) fn reconciled(&self) -> Vec<(OrgId, Duration)> {
+        self.0.load().reconciled.clone()
+    }
+
+    /// How long what was read back is kept.
+    pub(super) fn keep(&self) -> Keep {
+        self.0.load().keep.clone()
     }
 }
 

@@ -80,9 +80,6 @@ async fn check<W: Write>(
     for warning in &loaded.warnings {
         report.note("configuration", warning)?;
     }
-    for key in settings.without_effect() {
-        report.note("configuration", &format!("{key} has no effect in this release"))?;
-    }
     if let Some(tls) = &settings.tls {
         let asked = if tls.asks_for_certificates { "client certificates are asked for" } else { "clients show none" };
         report.ok("tls", &format!("{} with its key; {asked}", tls.certificate))?;
@@ -139,7 +136,7 @@ mod tests {
     fn report(relay: &str) -> (usize, String) {
         install_crypto();
         let text = format!(
-            "[org.acme]\nauth.bearer = 'a'\nreconcile_every_minutes = 5\nrelay = {{ url = '{relay}?key=hunter2', api_key = 'hunter3' }}\n\
+            "[org.acme]\nauth.bearer = 'a'\nrelay = {{ url = '{relay}?key=hunter2', api_key = 'hunter3' }}\n\
              [org.in]\nauth.none = true\nhandler = 'in_process'"
         );
         let loaded = Settings::from_toml("f.toml", &text, Path::new(""), &Environment::default()).unwrap();
@@ -154,7 +151,6 @@ mod tests {
         let (failures, lines) = report(&format!("{}/hook", sandbox.url()));
         assert_eq!(failures, 0, "{lines}");
         assert!(lines.contains("ok    store: fine\n") && lines.contains("405 Method Not Allowed"), "{lines}");
-        assert!(lines.contains("note  configuration: org.acme.reconcile_every_minutes has no effect"), "{lines}");
         let received = sandbox.received();
         assert_eq!((received[0].method.as_str(), &received[0].authorization), ("HEAD", &None));
     }

@@ -19,7 +19,7 @@ use crate::domain::OrgId;
 const DAY: f64 = 86_400.0;
 
 /// Reads everything. Where something is faulty, a stand-in takes its place; the reader has the faults.
-pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
+pub(super) fn read(mut root: Section<'_, '_>) -> Settings {
     let listen = root.value("listen", socket).or_else(|| default_at("127.0.0.1:8080", root.has("listen")));
     let behind_tls_proxy = root.value("behind_tls_proxy", boolean).unwrap_or(false);
     let tls_is_written = root.has("tls");
@@ -40,7 +40,6 @@ pub(super) fn read(mut root: Section<'_, '_>, keys: Vec<String>) -> Settings {
         limits: limits(root.section_or_empty("limits")),
         delivery: delivery(root.section_or_empty("delivery")),
         organisations: organisation::read_all(&mut root, listener),
-        keys,
         prints: Prints::new(),
     };
     exposure(&root, &settings, tls_is_written);

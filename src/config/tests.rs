@@ -100,7 +100,7 @@ fn faults(lines: &str) -> Vec<String> {
 fn without_a_file_there_is_a_demo_on_loopback() {
     let loaded = Settings::load(None, &Environment::default()).unwrap();
     let settings = loaded.settings;
-    assert!(loaded.warnings.is_empty() && settings.without_effect().is_empty());
+    assert!(loaded.warnings.is_empty());
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.public_url_at(settings.listen).as_str(), "http://127.0.0.1:8080/");
     assert_eq!(settings.store.url, StoreUrl::Sqlite("imper-bridge.db".into()));
@@ -122,11 +122,11 @@ fn every_key_of_the_contract_is_read() {
     assert_eq!((relay.payload, relay.event_names), (Shape::StateChange, EventNames::Stage));
     assert_eq!(relay.api_key_next.as_ref().unwrap().expose_secret(), "relay-key-next");
     assert_eq!((acme.fault_status, acme.expect_message_every), (FaultStatus::Always400, None));
-    let later = settings.without_effect();
-    for key in ["org.acme.reconcile_every_minutes", "org.acme.workday"] {
-        assert!(later.iter().any(|found| found == key), "{key} is not in {later:?}");
-    }
-    assert!(!later.iter().any(|key| key.starts_with("org.other") || key == "delivery.proxy"), "{later:?}");
+    let workday = acme.workday.as_ref().unwrap();
+    assert!(
+        matches!(&workday.credentials, WorkdayCredentials::Password { username, .. } if username == "ISU_imper@acme")
+    );
+    assert_eq!(workday.details, Duration::from_secs(7 * 86_400));
 }
 
 #[test]
@@ -250,4 +250,17 @@ fn variables_override_and_unknown_ones_only_warn() {
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
     let wrong = load("[org.x]\nauth.none = true\nhandler = 'in_process'", &[("IMPER_BRIDGE_LISTEN", "x")]).unwrap_err();
     assert_eq!(wrong.0[0].place, "environment variable IMPER_BRIDGE_LISTEN");
+}
+
+#[test]
+fn what_compares_with_workday_needs_to_know_where_that_is() {
+    let text = "[org.acme]\nauth.none = true\nhandler = \"in_process\"\nreconcile_every_minutes = 5";
+    let faults = Settings::from_toml("f.toml", text, Path::new(""), &Environment::default()).unwrap_err();
+    assert_eq!((faults.0.len(), faults.0[0].key.as_str()), (1, "org.acme.reconcile_every_minutes"));
+    let text = format!(
+        "{text}\n[org.acme.workday]\nsoap_url = \"http://wd.example/ccx\"\ntoken_url = \"https://wd.example/t\""
+    );
+    let faults = Settings::from_toml("f.toml", &text, Path::new(""), &Environment::default()).unwrap_err();
+    let keys: Vec<_> = faults.0.iter().map(|fault| fault.key.rsplit('.').next().unwrap()).collect();
+    assert_eq!(keys, ["soap_url", "client_id", "client_secret", "refresh_token"], "{faults}");
 }

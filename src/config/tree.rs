@@ -233,18 +233,6 @@ fn is_secret(table: &Table) -> bool {
     table.keys().all(|key| key == "env" || key == "file")
 }
 
-/// The paths of all that is set, sections included.
-pub(super) fn paths(table: &Table) -> Vec<String> {
-    let mut found = Vec::new();
-    for (key, item) in table {
-        found.push(key.clone());
-        if let Value::Table(inner) = &item.value {
-            found.extend(paths(inner).into_iter().map(|path| format!("{key}.{path}")));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,7 +251,6 @@ mod tests {
         let table = parse("f.toml", "a = 1_000\n[b]\nc = [\"x\",\n 2.5]\n").unwrap();
         assert_eq!(leaf(&table, &["a"]).shown(), "the integer 1000");
         assert_eq!(leaf(&table, &["b", "c"]).origin.to_string(), "f.toml, line 3");
-        assert_eq!(paths(&table), ["a", "b", "b.c"]);
     }
 
     #[test]

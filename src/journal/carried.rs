@@ -114,6 +114,22 @@ pub const TABLES: &[Table] = &[
         name: "protection",
         columns: &[("application", Key), ("event", Int), ("orgid", Text), ("started_at", Int), ("ended_at", Int)],
     },
+    Table {
+        name: "details",
+        columns: &[
+            ("application", Key),
+            ("event", Int),
+            ("orgid", Text),
+            ("state", Int),
+            ("attempts", Int),
+            ("claimed", Bool),
+            ("due_at", Int),
+            ("first_attempt_at", Int),
+            ("error", Text),
+            ("details", Text),
+            ("read_at", Int),
+        ],
+    },
     Table { name: "action", columns: &[("at", Int), ("what", Text), ("actor", Text), ("orgid", Text), ("event", Int)] },
     Table {
         name: "figure",

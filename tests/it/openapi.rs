@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, element};
 use crate::relay::Relay;
+use crate::workday::{Applied, Workday};
 
 fn sections(relay: &Relay, tenant: &str) -> String {
     format!(
@@ -161,7 +162,9 @@ impl Bridge {
 async fn real_answers_are_as_the_document_says() {
     let relay = Relay::start();
     relay.answer("422");
-    let home = Home::new(&sections(&relay, "expect_tenant = \"acme\""));
+    let workday = Workday::start();
+    let with_workday = |tenant: &str| format!("{}{}", sections(&relay, tenant), workday.section("other"));
+    let home = Home::new(&with_workday("expect_tenant = \"acme\""));
     let bridge = home.start();
     let document = Document::of(&bridge).await;
     let call = async |operation: &str, ids: &[&str], body: Value| bridge.call(&document, operation, ids, body).await;
@@ -177,9 +180,9 @@ async fn real_answers_are_as_the_document_says() {
     let refused = refused.as_str().unwrap();
     ok("GET /api/v1/refused/{id}", &[refused], Value::Null).await;
     assert_eq!(call("POST /api/v1/refused/{id}/retry", &[refused], Value::Null).await.0, 422);
-    home.configure(&sections(&relay, "colour = \"red\""));
+    home.configure(&with_workday("colour = \"red\""));
     assert_eq!(call("POST /api/v1/reload", &[], Value::Null).await.0, 422);
-    home.configure(&sections(&relay, ""));
+    home.configure(&with_workday(""));
     ok("POST /api/v1/reload", &[], Value::Null).await;
     ok("POST /api/v1/refused/{id}/retry", &[refused], Value::Null).await;
     let (first, second) = (bridge.dead(&document, "A1").await, bridge.dead(&document, "A2").await);
@@ -187,6 +190,16 @@ async fn real_answers_are_as_the_document_says() {
     bridge.change("other", "B1", "Interview").await;
     bridge.change("other", "B1", "Interview").await;
     bridge.delivered_of("other").await;
+    let begun = Instant::now();
+    while ok("GET /api/v1/protections", &[], Value::Null).await["protections"][0]["details"].is_null() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let at = "2099-01-01T00:00:00Z".to_owned();
+    workday.applied("C-B1", Applied { application: "B1".into(), stage: "Offer".into(), disposition: None, at });
+    let reconcile = "POST /api/v1/organisations/{orgid}/reconcile";
+    assert_eq!(ok(reconcile, &["other"], Value::Null).await["differences"][0]["workday"], "out");
+    assert_eq!(call(reconcile, &["acme"], Value::Null).await.0, 409);
 
     for path in [
         "events?limit=1",

@@ -35,6 +35,7 @@ fn no_organisation(section: &Section<'_, '_>, key: &str) {
 fn read(name: &str, mut section: Section<'_, '_>, listener: Listener) -> OrganisationSettings {
     let hours = time("hours", 3_600.0, 0.0..=87_600.0);
     let minutes = time("minutes", 60.0, 0.0..=525_600.0);
+    let has_workday = section.has("workday");
     let settings = OrganisationSettings {
         id: id(name, &section),
         auth: auth(&mut section, listener),
@@ -50,6 +51,10 @@ fn read(name: &str, mut section: Section<'_, '_>, listener: Listener) -> Organis
         intake: section.section("intake").and_then(intake),
         workday: section.section("workday").and_then(workday),
     };
+    if settings.reconcile_every.is_some() && !has_workday {
+        let advice = "Add its soap_url and credentials, or set this to 0.";
+        section.fault("reconcile_every_minutes", "an interval", "a [workday] section to compare with", advice);
+    }
     section.finish();
     settings
 }

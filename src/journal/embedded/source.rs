@@ -129,6 +129,10 @@ impl Source {
             "protection" => {
                 Some("SELECT event AS place, key_of(k1, k2), event, orgid, started_at, ended_at FROM idx.protection")
             }
+            "details" => Some(
+                "SELECT event AS place, key_of(k1, k2), event, orgid, state, attempts, 0, due_at, first_attempt_at,
+                        error, details, read_at FROM main.details",
+            ),
             "action" => Some(ACTION),
             "figure" => Some(FIGURE),
             "stage" => Some(STAGE),

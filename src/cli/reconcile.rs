@@ -1,0 +1,70 @@
+//! `imper-bridge reconcile`: what a running bridge knows, held against what Workday reports now.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::api::{Api, Place};
+use super::columns::{self, cell};
+use super::{FAILED, json_lines};
+
+/// What `reconcile` takes.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The organisation
+    #[arg(long, value_name = "ORG")]
+    org: String,
+    /// Journal the events that are missing
+    #[arg(long)]
+    apply: bool,
+    /// A line of JSON for each difference instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+const HEADINGS: [&str; 7] = ["APPLICATION", "CANDIDATE", "KNOWN", "WORKDAY", "STAGE", "STATUS", "DONE"];
+
+/// Asks the bridge to compare, and prints the differences. It fails where some are left.
+///
+/// # Errors
+/// When the bridge cannot be reached or refuses, or Workday does not tell.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let api = Api::of(&options.place)?;
+    if io::stderr().is_terminal() {
+        eprintln!("asking Workday for the applications of {} ...", options.org);
+    }
+    let (path, apply) = (["organisations", &options.org, "reconcile"], if options.apply { "true" } else { "false" });
+    let answer = super::runtime()?.block_on(api.call(Method::POST, &path, &[("apply", apply)], None))?;
+    let differences = answer["differences"].as_array().cloned().unwrap_or_default();
+    if options.json {
+        json_lines(&differences)?;
+    } else if !differences.is_empty() {
+        let rows: Vec<_> = differences.iter().map(row).collect();
+        columns::write(&mut io::stdout().lock(), &HEADINGS, &rows)?;
+    }
+    if !options.json {
+        eprintln!(
+            "{} applications compared, {} not shown by Workday, {} differ",
+            cell(&answer["compared"]),
+            cell(&answer["not_shown"]),
+            differences.len()
+        );
+    }
+    let left = |difference: &Value| difference["event_id"].is_null() && difference["overtaken"] != true;
+    Ok(if differences.iter().any(left) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn row(difference: &Value) -> Vec<String> {
+    let keys = ["job_application_id", "candidate_id", "known", "workday", "stage", "status"];
+    let mut row: Vec<_> = keys.iter().map(|key| cell(&difference[key])).collect();
+    row.push(match (&difference["event_type"], &difference["overtaken"]) {
+        (Value::String(event_type), _) => format!("{event_type} journalled"),
+        (_, Value::Bool(true)) => "nothing: what is known is later".into(),
+        _ => "nothing yet: --apply journals it".into(),
+    });
+    row
+}

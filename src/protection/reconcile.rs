@@ -1,0 +1,269 @@
+//! Comparing what is known of applications with what Workday reports now. A call that fails must
+//! not block Workday's business process, so that Workday drops it; this finds what was dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    ApplicationId, CandidateId, Occurred, OrgId, Position, Reason, RequisitionId, Source, StagePolicy, StateChange,
+    Text,
+};
+use crate::journal::Unavailable;
+use crate::journal::{ApplicationFilter, ApplicationRecord, Deliver, EventFilter, Incoming, Journal, Receipt};
+use crate::workday::{Application, Candidate, Client, Failure, Id, Reference};
+
+/// Finds what asks Workday for an organisation.
+pub type Clients = dyn Fn(&OrgId) -> Option<Client> + Send + Sync;
+
+/// How far back applications are looked at that are in no interview.
+pub const RECENT: Duration = Duration::from_secs(7 * 86_400);
+
+/// How many candidates are asked for at once, and for how long.
+const STEP: usize = 50;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many records are asked of the journal at once.
+const PAGE: usize = 500;
+
+/// Why nothing could be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The journal does not tell.
+    #[error(transparent)]
+    Journal(#[from] Unavailable),
+    /// Workday does not tell.
+    #[error(transparent)]
+    Workday(#[from] Failure),
+}
+
+/// How an organisation's applications are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'r> {
+    /// The organisation.
+    pub org: &'r OrgId,
+    /// Which stages are interviews.
+    pub policy: &'r StagePolicy,
+    /// Which events are delivered.
+    pub deliver: Deliver,
+}
+
+/// What came of a comparison.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// How many applications were compared.
+    pub compared: usize,
+    /// Of how many Workday says nothing.
+    pub not_shown: usize,
+    /// Those that stand elsewhere.
+    pub differences: Vec<Difference>,
+}
+
+/// An application that stands elsewhere at Workday.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// What Workday says of it, as its message would have.
+    pub change: StateChange,
+    /// Where the candidate is known to be; `None`: nothing is known of the application.
+    pub known: Option<Position>,
+    /// Where Workday puts the candidate.
+    pub workday: Position,
+    /// Whether what is known is later than what Workday says, so that nothing is missing.
+    pub overtaken: bool,
+    reason: Reason,
+}
+
+/// An application, as it is known.
+struct Known {
+    candidate: CandidateId,
+    requisition: RequisitionId,
+    stage: Option<Text>,
+    status: Option<Text>,
+    position: Position,
+    at: Timestamp,
+}
+
+impl From<ApplicationRecord> for Known {
+    fn from(record: ApplicationRecord) -> Self {
+        let event = record.latest.event;
+        Self {
+            position: if record.in_interview_since.is_some() { Position::In } else { Position::Out },
+            candidate: event.candidate_id,
+            requisition: event.job_requisition_id,
+            stage: event.stage,
+            status: event.status,
+            at: event.timestamp,
+        }
+    }
+}
+
+/// Compares every application that is in an interview, and those of which messages came since
+/// `since`, with Workday.
+///
+/// # Errors
+/// When the journal or Workday does not tell.
+pub async fn compare(
+    journal: &dyn Journal,
+    client: &Client,
+    rules: Rules<'_>,
+    since: Timestamp,
+) -> Result<Comparison, ReconcileError> {
+    let known = known(journal, rules.org, since).await?;
+    let candidates: BTreeSet<_> = known.values().map(|known| known.candidate.clone()).collect();
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    let (mut comparison, mut shown) = (Comparison::default(), BTreeSet::new());
+    for step in candidates.chunks(STEP) {
+        for candidate in ask(client, step).await? {
+            let Some(id) = step.iter().find(|id| candidate.reference.has(id.as_str())) else { continue };
+            for application in &candidate.applications {
+                let Some(application_id) = which(application, &known) else { continue };
+                let before = known.get(&application_id);
+                shown.extend(before.map(|_| application_id.clone()));
+                let difference = difference(application, application_id, id, before, rules.policy);
+                comparison.differences.extend(difference);
+            }
+        }
+    }
+    comparison.compared = known.len();
+    comparison.not_shown = known.len() - shown.len();
+    Ok(comparison)
+}
+
+/// Journals the event that is missing.
+///
+/// # Errors
+/// When the journal cannot take it.
+pub async fn apply(
+    journal: &dyn Journal,
+    rules: Rules<'_>,
+    difference: &Difference,
+    actor: &str,
+) -> Result<Receipt, Unavailable> {
+    let incoming = Incoming {
+        org: rules.org.clone(),
+        change: difference.change.clone(),
+        position: difference.workday,
+        reason: difference.reason,
+        message_id: None,
+        source: Source::Reconcile,
+        deliver: rules.deliver,
+        pending_limit: 0,
+        dry_run: false,
+        trace: None,
+        note: Some(actor.into()),
+    };
+    journal.accept(incoming)?.await
+}
+
+async fn known(
+    journal: &dyn Journal,
+    org: &OrgId,
+    since: Timestamp,
+) -> Result<BTreeMap<ApplicationId, Known>, Unavailable> {
+    let mut known = BTreeMap::new();
+    let (open, mut after) = (ApplicationFilter { orgs: Some(vec![org.clone()]) }, None);
+    loop {
+        let page = journal.in_interview(open.clone(), after, PAGE).await?;
+        let each = page.items.into_iter().map(|record| (record.latest.event.job_application_id.clone(), record.into()));
+        known.extend(each);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let recent = EventFilter { orgs: Some(vec![org.clone()]), since: Some(since), ..EventFilter::default() };
+    let mut before = None;
+    loop {
+        let page = journal.events(recent.clone(), before, PAGE).await?;
+        for application in page.items.into_iter().map(|record| record.event.job_application_id) {
+            if !known.contains_key(&application) {
+                let record = journal.application(org.clone(), application.clone()).await?;
+                known.extend(record.map(|record| (application, record.into())));
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            return Ok(known);
+        }
+    }
+}
+
+/// Asks for all at once, and where Workday refuses one of them, for each alone.
+async fn ask(client: &Client, candidates: &[CandidateId]) -> Result<Vec<Candidate>, Failure> {
+    let ids: Vec<_> = candidates.iter().map(|id| Id::new("Candidate_ID", id.as_str())).collect();
+    match client.candidates(&ids, PATIENCE).await {
+        Err(Failure::Refused(_)) if ids.len() > 1 => {}
+        Err(Failure::Refused(_)) => return Ok(Vec::new()),
+        answered => return answered,
+    }
+    let mut found = Vec::new();
+    for id in &ids {
+        match client.candidates(std::slice::from_ref(id), PATIENCE).await {
+            Ok(candidates) => found.extend(candidates),
+            Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
+}
+
+/// The id by which the application is known here, or would be.
+fn which(application: &Application, known: &BTreeMap<ApplicationId, Known>) -> Option<ApplicationId> {
+    let reference = &application.application;
+    let ids = || reference.ids.iter().filter_map(|id| ApplicationId::new(id.text.trim()).ok());
+    let own = ids().find(|id| known.contains_key(id));
+    own.or_else(|| ApplicationId::new(reference.id("Job_Application_ID").or_else(|| reference.id("WID"))?).ok())
+}
+
+fn difference(
+    application: &Application,
+    id: ApplicationId,
+    candidate: &CandidateId,
+    known: Option<&Known>,
+    policy: &StagePolicy,
+) -> Option<Difference> {
+    let stage = named(&application.stage, "Recruiting_Stage_ID")?;
+    let status = application.disposition.as_ref().and_then(|reference| named(reference, "Recruiting_Disposition_ID"));
+    // Where it stands as the last message said, none is missing, whatever that message made of it.
+    let same = |known: &Known| {
+        stands(&application.stage, known.stage.as_ref()) && (status.is_none() || status == known.status)
+    };
+    if known.is_some_and(same) {
+        return None;
+    }
+    let requisition = application.requisition.id("Job_Requisition_ID").or_else(|| application.requisition.id("WID"));
+    let requisition = match known {
+        Some(known) => known.requisition.clone(),
+        None => RequisitionId::new(requisition?).ok()?,
+    };
+    let occurred = application.at.as_deref().and_then(Occurred::parse);
+    let change = StateChange {
+        application: id,
+        candidate: candidate.clone(),
+        requisition,
+        stage: Some(stage),
+        stage_aliases: application.stage.ids.iter().filter_map(|id| Text::new(&id.text)).collect(),
+        step: application.step.as_ref().and_then(|reference| named(reference, "Workflow_Step_ID")),
+        status,
+        told: None,
+        occurred,
+    };
+    let (workday, reason) = policy.position(&change);
+    if known.map_or(Position::Out, |known| known.position) == workday {
+        return None;
+    }
+    let overtaken = known.zip(occurred).is_some_and(|(known, occurred)| occurred.at < known.at);
+    Some(Difference { change, known: known.map(|known| known.position), workday, overtaken, reason })
+}
+
+fn named(reference: &Reference, kind: &str) -> Option<Text> {
+    Text::new(&reference.name(kind)?)
+}
+
+/// Whether the stage goes by this name.
+fn stands(stage: &Reference, name: Option<&Text>) -> bool {
+    let Some(name) = name.map(|name| name.as_str().to_lowercase()) else { return false };
+    let names = stage.descriptor.iter().map(String::as_str).chain(stage.ids.iter().map(|id| id.text.as_str()));
+    names.map(|each| each.trim().to_lowercase()).any(|each| each == name)
+}

@@ -1,0 +1,23 @@
+//! Workday's own Recruiting service, which the bridge asks who a candidate is and where an
+//! application stands.
+//!
+//! - [`messages`] are the requests and answers, typed.
+//! - [`Client`] signs in, asks page by page, and tells what may be tried again from what may not.
+//! - `token` keeps an OAuth access token; `line` alone knows the HTTP library.
+//!
+//! | what could harm | stopped by |
+//! |---|---|
+//! | an answer without end, or that drips | [`line::MOST`] bytes; a deadline over everything |
+//! | entities that expand | a document type declaration is refused unread |
+//! | pages without end | [`client::MOST_PAGES`] |
+//! | a redirect that leads credentials elsewhere | none is followed |
+//! | an account that is locked by wrong passwords | a denial is told apart, so that the caller pauses |
+
+mod answers;
+pub mod client;
+pub mod line;
+pub mod messages;
+mod token;
+
+pub use client::{Client, Credentials, Failure};
+pub use messages::{Application, Candidate, Id, Reference, Requisition};

@@ -1,0 +1,249 @@
+//! Asking Workday: signed in, page by page, and what went wrong told apart by what helps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::answers::{self, Fault, Page};
+use super::line::{self, Authorization, Line, LineError};
+use super::messages::{self, Candidate, Id, Requisition, Wanted};
+use super::token::Tokens;
+
+/// How many pages of one answer are asked for.
+pub const MOST_PAGES: u32 = 100;
+
+/// How the bridge signs in.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// As an integration system user, by a WS-Security UsernameToken.
+    Password {
+        /// The user, such as `ISU_imper@acme`.
+        username: String,
+        /// The password.
+        password: SecretString,
+        /// The password that is tried when the other is refused, while it is exchanged.
+        password_next: Option<SecretString>,
+    },
+    /// By OAuth 2.0 with a refresh token.
+    Refresh {
+        /// The token endpoint.
+        token_url: Url,
+        /// The API client.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+        /// The refresh token.
+        refresh_token: SecretString,
+    },
+}
+
+/// Why Workday did not tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It may well tell later.
+    #[error("{error}")]
+    Again {
+        /// What went wrong.
+        error: String,
+        /// The `Retry-After` that came with it.
+        retry_after: Option<String>,
+        /// Whether all of the organisation's requests should wait.
+        whole_organisation: bool,
+    },
+    /// It does not let the bridge in, or not to this: somebody has to mend the set-up. To try on may
+    /// lock the account.
+    #[error("{0}")]
+    Denied(String),
+    /// It does not take this request, however often it comes.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Failure {
+    pub(super) fn again(error: String) -> Self {
+        Self::Again { error, retry_after: None, whole_organisation: false }
+    }
+}
+
+/// One organisation's access to the Recruiting service.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    line: Line,
+    url: Url,
+    version: Option<(u32, u32)>,
+    access: Access,
+}
+
+enum Access {
+    Password { username: String, password: SecretString, next: Option<SecretString>, prefers_next: AtomicBool },
+    Tokens(Tokens),
+}
+
+/// What a request was signed with.
+enum Signed {
+    Password { next: bool },
+    Token(SecretString),
+}
+
+impl Client {
+    /// A client of the service at `url`.
+    ///
+    /// # Errors
+    /// When an address would let credentials go unencrypted.
+    pub fn new(line: Line, url: Url, credentials: Credentials) -> Result<Self, LineError> {
+        line::check(&url)?;
+        let access = match credentials {
+            Credentials::Password { username, password, password_next } => {
+                Access::Password { username, password, next: password_next, prefers_next: AtomicBool::new(false) }
+            }
+            Credentials::Refresh { token_url, client_id, client_secret, refresh_token } => {
+                line::check(&token_url)?;
+                Access::Tokens(Tokens::new(token_url, &client_id, &client_secret, &refresh_token))
+            }
+        };
+        let version = messages::version(url.path());
+        Ok(Self(Arc::new(Inner { line, url, version, access })))
+    }
+
+    /// The candidates that have these IDs, with their applications.
+    ///
+    /// # Errors
+    /// When Workday does not tell within `timeout`.
+    pub async fn candidates(&self, ids: &[Id], timeout: Duration) -> Result<Vec<Candidate>, Failure> {
+        let take = |answer| match answer {
+            answers::Answer::Candidates(page) => Some(page),
+            _ => None,
+        };
+        self.0.all(Wanted::Candidates(ids), take, timeout).await
+    }
+
+    /// The job requisitions that have these IDs.
+    ///
+    /// # Errors
+    /// When Workday does not tell within `timeout`.
+    pub async fn requisitions(&self, ids: &[Id], timeout: Duration) -> Result<Vec<Requisition>, Failure> {
+        let take = |answer| match answer {
+            answers::Answer::Requisitions(page) => Some(page),
+            _ => None,
+        };
+        self.0.all(Wanted::Requisitions(ids), take, timeout).await
+    }
+}
+
+impl Inner {
+    async fn all<T>(
+        &self,
+        wanted: Wanted<'_>,
+        take: impl Fn(answers::Answer) -> Option<Page<T>>,
+        timeout: Duration,
+    ) -> Result<Vec<T>, Failure> {
+        let (begun, mut items) = (Instant::now(), Vec::new());
+        for page in 1..=MOST_PAGES {
+            let answer = self.ask(wanted, page, timeout.saturating_sub(begun.elapsed())).await?;
+            let Some(got) = take(answer) else {
+                return Err(Failure::again("Workday answered something else than was asked for".into()));
+            };
+            items.extend(got.items);
+            if page >= got.pages {
+                return Ok(items);
+            }
+        }
+        Err(Failure::Refused(format!("Workday's answer has more than {MOST_PAGES} pages")))
+    }
+
+    /// Asks for a page. Where what it was signed with is refused, once more with what else there is:
+    /// the other password, or a new token.
+    async fn ask(&self, wanted: Wanted<'_>, page: u32, timeout: Duration) -> Result<answers::Answer, Failure> {
+        let begun = Instant::now();
+        let (first, signed) = self.ask_as(wanted, page, None, timeout).await;
+        let Err(Failure::Denied(_)) = &first else { return first };
+        let Some(signed) = signed else { return first };
+        let other = match (&self.access, &signed) {
+            (Access::Password { next: Some(_), .. }, Signed::Password { next }) => Some(!next),
+            (Access::Tokens(tokens), Signed::Token(access)) => {
+                tokens.refused(access).await;
+                None
+            }
+            _ => return first,
+        };
+        let (second, _) = self.ask_as(wanted, page, other, timeout.saturating_sub(begun.elapsed())).await;
+        if let (Access::Password { prefers_next, .. }, Some(next), true) = (&self.access, other, second.is_ok()) {
+            prefers_next.store(next, Ordering::Relaxed);
+        }
+        second
+    }
+
+    async fn ask_as(
+        &self,
+        wanted: Wanted<'_>,
+        page: u32,
+        other: Option<bool>,
+        timeout: Duration,
+    ) -> (Result<answers::Answer, Failure>, Option<Signed>) {
+        let begun = Instant::now();
+        let (login, signed) = match &self.access {
+            Access::Password { username, password, next, prefers_next } => {
+                let takes_next = other.unwrap_or_else(|| prefers_next.load(Ordering::Relaxed));
+                let password = next.as_ref().filter(|_| takes_next).unwrap_or(password);
+                (Some((username.as_str(), password)), Signed::Password { next: takes_next })
+            }
+            Access::Tokens(tokens) => match tokens.current(&self.line, timeout).await {
+                Ok(token) => (None, Signed::Token(token)),
+                Err(failure) => return (Err(failure), None),
+            },
+        };
+        let body = match messages::request(wanted, page, self.version, login) {
+            Ok(body) => body,
+            Err(error) => return (Err(Failure::Refused(error)), None),
+        };
+        let authorization = match &signed {
+            Signed::Token(token) => Authorization::Bearer(token),
+            Signed::Password { .. } => Authorization::None,
+        };
+        let rest = timeout.saturating_sub(begun.elapsed());
+        let answer = self.line.post(&self.url, "text/xml; charset=utf-8", authorization, body, rest).await;
+        (answer.map_err(Failure::again).and_then(understood), Some(signed))
+    }
+}
+
+/// What an answer means. A Fault is looked for whatever the status, and beats it.
+fn understood(answer: line::Answer) -> Result<answers::Answer, Failure> {
+    let line::Answer { status, content_type, retry_after, body } = answer;
+    let is_xml = matches!(content_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml");
+    let read = if is_xml {
+        let text = std::str::from_utf8(&body).map_err(|_| "it is not UTF-8".to_owned());
+        text.and_then(|text| answers::read(text.trim_start_matches('\u{feff}')))
+    } else {
+        Err(format!("it is {}", if content_type.is_empty() { "of no type" } else { "not XML" }))
+    };
+    match (status, read) {
+        (429, _) => {
+            let error = "Workday answered 429".to_owned();
+            Err(Failure::Again { error, retry_after, whole_organisation: true })
+        }
+        (_, Ok(answers::Answer::Fault(fault))) => Err(of_fault(&fault, retry_after)),
+        (200..=299, Ok(answer)) => Ok(answer),
+        (200..=299, Err(why)) => Err(Failure::again(format!("Workday's answer cannot be read: {why}"))),
+        (408 | 500.., _) => {
+            let error = format!("Workday answered {status}");
+            Err(Failure::Again { error, retry_after, whole_organisation: false })
+        }
+        _ => Err(Failure::Denied(format!("Workday answered {status}"))),
+    }
+}
+
+fn of_fault(fault: &Fault, retry_after: Option<String>) -> Failure {
+    let error = format!("Workday answered {}: {}", fault.code, fault.text);
+    let not_authorized = fault.text.to_ascii_lowercase().contains("not authorized");
+    match fault.code.as_str() {
+        "Client.authenticationError" => Failure::Denied(error),
+        "Server.processingError" if not_authorized => Failure::Denied(error),
+        code if code.starts_with("Client") => Failure::Refused(error),
+        _ => Failure::Again { error, retry_after, whole_organisation: false },
+    }
+}
