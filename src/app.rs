@@ -1,5 +1,6 @@
 //! The only place where the parts are put together: build, run, reload, drain.
 
+pub mod embed;
 mod ledger;
 mod prepared;
 mod read_back;

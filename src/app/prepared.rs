@@ -60,7 +60,8 @@ fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, SecretString)> {
     Ok((Tokens::new(tokens), secret))
 }
 
-fn policy(settings: &Settings) -> Policy {
+/// How deliveries are tried.
+pub(super) fn policy(settings: &Settings) -> Policy {
     let delivery = &settings.delivery;
     Policy {
         timeout: delivery.timeout,

@@ -113,6 +113,19 @@ pub struct Handled {
     pub read_back: ReadBack,
 }
 
+impl Handled {
+    /// It went well, and there is nothing more to say of it.
+    pub fn delivered() -> Self {
+        Self {
+            outcome: Outcome::Delivered,
+            answered: Answered::default(),
+            reason: None,
+            protection: None,
+            read_back: ReadBack::Nothing,
+        }
+    }
+}
+
 /// An attempt under way.
 pub type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 

@@ -17,6 +17,7 @@ mod console;
 mod delivery;
 mod details_contract;
 mod doctor;
+mod embed;
 mod endpoint;
 mod faults_database;
 mod faults_disk;
