@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 4;
 
 /// How long Workday is left alone after it has denied access: an account is locked after a few
 /// wrong passwords. A reload or `resume` ends the pause at once.
-const PROBE: Duration = Duration::from_secs(3_600);
+pub(super) const PROBE: Duration = Duration::from_secs(3_600);
 
 /// Two services are asked one after the other, and are slower than a relay.
 const PATIENCE: u32 = 3;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::read_back::PROBE;
 use super::routing::Routing;
 use crate::admin::Admin;
 use crate::domain::OrgId;
 use crate::protection::reconcile::{self, RECENT, ReconcileError, Rules};
+use crate::workday::Failure;
 
 /// How often is looked whose turn it is.
 const LOOK: Duration = Duration::from_secs(5);
@@ -20,23 +22,31 @@ const ACTOR: &str = "reconcile_every_minutes";
 /// Runs until `stop` turns true. The first comparison comes one interval after the start, so that a
 /// bridge that keeps being started does not keep asking.
 pub(super) async fn run(admin: Arc<Admin>, routing: Arc<Routing>, mut stop: watch::Receiver<bool>) {
-    let mut last: HashMap<OrgId, Duration> = HashMap::new();
+    let mut due: HashMap<OrgId, Duration> = HashMap::new();
     loop {
         let now = admin.clock.monotonic();
         for (org, every) in routing.reconciled() {
-            let since = *last.entry(org.clone()).or_insert(now);
-            if now.saturating_sub(since) < every {
+            if now < *due.entry(org.clone()).or_insert(now + every) {
                 continue;
             }
-            last.insert(org.clone(), now);
-            if let Err(error) = one(&admin, &routing, &org).await {
+            let done = one(&admin, &routing, &org).await;
+            if let Err(error) = &done {
                 tracing::warn!(orgid = %org, %error, "the applications cannot be compared with Workday yet");
             }
+            due.insert(org, now + wait(every, &done));
         }
         tokio::select! {
             _ = stop.changed() => return,
             () = admin.clock.sleep(LOOK) => {}
         }
+    }
+}
+
+/// Where Workday denied access, long enough that its account is not locked.
+fn wait(every: Duration, done: &Result<(), ReconcileError>) -> Duration {
+    match done {
+        Err(ReconcileError::Workday(Failure::Denied(_))) => every.max(PROBE),
+        _ => every,
     }
 }
 
@@ -53,4 +63,19 @@ async fn one(admin: &Admin, routing: &Routing, org: &OrgId) -> Result<(), Reconc
         tracing::warn!(orgid = %org, event.id = event, event_type, "Workday had dropped this; it is journalled now");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_is_not_repeated_every_minute() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(wait(minute, &Ok(())), minute);
+        let refused = |failure| wait(minute, &Err(ReconcileError::Workday(failure)));
+        assert_eq!(refused(Failure::Refused("no such page".into())), minute);
+        assert_eq!(refused(Failure::Denied("wrong password".into())), PROBE);
+        assert_eq!(wait(24 * PROBE, &Err(ReconcileError::Workday(Failure::Denied("no".into())))), 24 * PROBE);
+    }
 }
