@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{Bridge, Home, PATIENCE, bare, command, element};
+use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare, command, element};
 use crate::relay::Relay;
 
 fn relayed(relay: &Relay) -> String {
@@ -51,6 +51,31 @@ fn fill(path: &Path) {
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
     for size in [65_536, 4_096, 1] {
         while file.write(&vec![b'x'; size]).is_ok_and(|written| written > 0) {}
+    }
+}
+
+/// Pauses or resumes them.
+async fn deliveries(bridge: &Bridge, what: &str) {
+    let client = imper_bridge::delivery::relay::client(None, None).unwrap();
+    let url = format!("{}/api/v1/organisations/acme/{what}", bridge.admin);
+    let answer = client.post(url).bearer_auth(TOKEN).timeout(PATIENCE).send().await.unwrap();
+    assert!(answer.status().is_success(), "{what}: {}", answer.status());
+}
+
+/// Waits until each attempt is recorded. A commit that is cut off half-way by the disk getting full
+/// leaves room in the log behind it, in which a shorter one may rightly succeed.
+async fn nothing_is_under_way(bridge: &Bridge) {
+    let begun = Instant::now();
+    for event in bridge.events("state=pending").await {
+        let path = format!("events/{}", event["event_id"].as_str().unwrap());
+        while bridge.api(&path).await["attempts_log"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|each| each["outcome"] == "unknown")
+        {
+            assert!(begun.elapsed() < PATIENCE, "an attempt of {path} is not recorded");
+        }
     }
 }
 
@@ -124,8 +149,8 @@ async fn fills_up_and_recovers(
     home: &Home,
     bridge: Bridge,
     relay: &Relay,
-    full: impl Fn(&Bridge),
-    free: impl Fn(&Bridge),
+    full: impl AsyncFn(&Bridge),
+    free: impl AsyncFn(&Bridge),
 ) {
     let mut acknowledged = Acknowledged::default();
     for round in 0..2 {
@@ -136,7 +161,7 @@ async fn fills_up_and_recovers(
         let refused: Vec<_> = (0..15)
             .map(|n| (format!("{round}-{}{}", ["before", "during"][n % 2], n / 2), ["Offer", "Interview"][n % 2]))
             .collect();
-        full(&bridge);
+        full(&bridge).await;
         all_refused(&bridge, &refused).await;
         let took = ready_turns(&bridge, 503).await;
         assert!(took < Duration::from_secs(10), "/readyz took {took:?}");
@@ -149,8 +174,7 @@ async fn fills_up_and_recovers(
         }
         all_refused(&bridge, &refused).await;
         assert_eq!(bridge.get("/livez").await.status(), 200);
-        free(&bridge);
-        ready_turns(&bridge, 200).await;
+        free(&bridge).await;
         for (application, stage) in &refused {
             acknowledged.post(&bridge, application, stage).await;
         }
@@ -169,8 +193,17 @@ async fn a_full_disk_refuses_and_recovers_without_a_restart() {
     home.set("RUST_LOG", "debug");
     let filler = home.path("filler");
     let bridge = home.start();
-    let free = |_: &Bridge| std::fs::remove_file(&filler).unwrap();
-    fills_up_and_recovers(&home, bridge, &relay, |_| fill(&filler), free).await;
+    let full = async |bridge: &Bridge| {
+        deliveries(bridge, "pause").await;
+        nothing_is_under_way(bridge).await;
+        fill(&filler);
+    };
+    let free = async |bridge: &Bridge| {
+        std::fs::remove_file(&filler).unwrap();
+        ready_turns(bridge, 200).await;
+        deliveries(bridge, "resume").await;
+    };
+    fills_up_and_recovers(&home, bridge, &relay, full, free).await;
 }
 
 /// The same without a file system of one's own: the process may not make its files longer.
@@ -185,8 +218,12 @@ async fn files_that_may_not_grow_refuse_and_recover_without_a_restart() {
     shell.env_clear().env("PATH", "/usr/bin:/bin");
     let bridge = home.started_by(shell);
     let wal = home.path("journal.db-wal");
-    let full = |bridge: &Bridge| limit_files(bridge, Some(std::fs::metadata(&wal).unwrap().len()));
-    fills_up_and_recovers(&home, bridge, &relay, full, |bridge| limit_files(bridge, None)).await;
+    let full = async |bridge: &Bridge| limit_files(bridge, Some(std::fs::metadata(&wal).unwrap().len()));
+    let free = async |bridge: &Bridge| {
+        limit_files(bridge, None);
+        ready_turns(bridge, 200).await;
+    };
+    fills_up_and_recovers(&home, bridge, &relay, full, free).await;
 }
 
 /// Below `min_free_mb` nothing is accepted and nothing sent, since its result might not be recorded.
