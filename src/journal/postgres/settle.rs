@@ -25,11 +25,17 @@ pub(super) struct Held<'s> {
     strikes: i32,
     strikes_upto: i64,
     claimed_at: i64,
+    /// What stopped the organisation's deliveries when the lane was locked.
+    gate: Gate,
 }
 
 impl Held<'_> {
     pub(super) fn event(&self) -> i64 {
         self.settlement.fence.event as i64
+    }
+
+    fn finds_set_up_wrong(&self) -> bool {
+        matches!(self.settlement.verdict, Verdict::Paused { .. })
     }
 }
 
@@ -57,18 +63,20 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
         return Ok(Outcomes { answers, tally: Tally::default(), gated: false });
     }
     let tally = tally(&held);
+    // Statements that are sent together are done in the order in which they stand here: a lane goes
+    // on once its head is gone, and sees what was put into it before it was locked.
     tokio::try_join!(
+        biased;
         results(client, &held),
         work(client, &held),
         strikes(client, &held),
         retries(client, &held, now),
+        advance(client, &held, now),
+        tally.add(client, desk),
         protect::apply(client, &held),
         details::want(client, &held, now),
     )?;
-    // A statement of its own, so that it sees what was put into the lanes before they were locked.
-    advance(client, &held, now).await?;
     let gated = gates(client, &held, now).await?;
-    tally.add(client, desk).await?;
     Ok(Outcomes { answers, tally, gated })
 }
 
@@ -76,15 +84,21 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
 async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i64, i64), Row>, Failure> {
     let events: Vec<_> = settlements.iter().map(|settlement| settlement.fence.event as i64).collect();
     let attempts: Vec<_> = settlements.iter().map(|settlement| settlement.fence.attempt as i64).collect();
+    let sql = format!(
+        "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
+                w.strikes, w.strikes_upto, a.at, {}
+         FROM unnest($1, $2) AS u (event, attempt)
+         JOIN work w ON w.event = u.event AND w.state = 0
+         JOIN lane l ON l.application = w.application AND l.kind = $3 AND l.head = u.event AND l.attempt = u.attempt
+         JOIN attempt a ON a.sequence = u.attempt
+         JOIN event e ON e.sequence = u.event
+         LEFT JOIN gate ON gate.orgid = l.orgid
+         ORDER BY l.application FOR UPDATE OF l",
+        gate::COLUMNS
+    );
     let rows = client
         .query_typed(
-            "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
-                    w.strikes, w.strikes_upto, a.at
-             FROM work w JOIN lane l ON l.application = w.application AND l.kind = $3
-             JOIN attempt a ON a.sequence = l.attempt
-             JOIN event e ON e.sequence = w.event
-             WHERE w.event = ANY ($1) AND w.state = 0 AND l.head = w.event AND l.attempt = ANY ($2)
-             ORDER BY l.application FOR UPDATE OF l",
+            &sql,
             &[
                 (&events, Type::INT8_ARRAY),
                 (&attempts, Type::INT8_ARRAY),
@@ -104,6 +118,7 @@ fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failu
         strikes: row.try_get(5)?,
         strikes_upto: row.try_get(6)?,
         claimed_at: row.try_get(7)?,
+        gate: gate::read(row, 8)?.map(|(_, gate)| gate).unwrap_or_default(),
     })
 }
 
@@ -174,16 +189,21 @@ async fn work(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
     let dead = events(held, |verdict| verdict == Verdict::Dead);
     let (gone, given_up) =
         ("DELETE FROM work WHERE event = ANY ($1)", "UPDATE work SET state = 1 WHERE event = ANY ($1)");
-    client.execute_typed(gone, &[(&delivered, Type::INT8_ARRAY)]).await?;
-    if !dead.is_empty() {
-        client.execute_typed(given_up, &[(&dead, Type::INT8_ARRAY)]).await?;
+    tokio::try_join!(execute(client, gone, &delivered), execute(client, given_up, &dead))?;
+    Ok(())
+}
+
+/// Does something to these events, if there are any.
+async fn execute(client: &Client, sql: &str, events: &[i64]) -> Result<(), Failure> {
+    if !events.is_empty() {
+        client.execute_typed(sql, &[(&events, Type::INT8_ARRAY)]).await?;
     }
     Ok(())
 }
 
 /// Counts that events found the set-up wrong, once between deliveries of others.
 async fn strikes(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
-    let struck: Vec<_> = held.iter().filter(|held| matches!(held.settlement.verdict, Verdict::Paused { .. })).collect();
+    let struck: Vec<_> = held.iter().filter(|held| held.finds_set_up_wrong()).collect();
     if struck.is_empty() {
         return Ok(());
     }
@@ -213,6 +233,9 @@ async fn retries(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Fai
         Verdict::Delivered | Verdict::Dead => None,
     });
     let (lanes, due): (Vec<_>, Vec<_>) = again.unzip();
+    if lanes.is_empty() {
+        return Ok(());
+    }
     client
         .execute_typed(
             "UPDATE lane l SET attempt = NULL, due_at = u.due FROM unnest($1, $2) AS u (application, due)
@@ -251,14 +274,12 @@ async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Fai
     for held in held {
         orgs.entry(&held.org).or_default().push(held);
     }
-    let names: Vec<_> = orgs.keys().map(|org| org.as_str()).collect();
-    let seen = gate::look(client, &names).await?;
     let mut changed = false;
     for (org, all) in orgs {
-        let probing = seen.get(org.as_str()).is_some_and(Gate::is_probing);
         let turns = |held: &&Held<'_>| {
             let verdict = held.settlement.verdict;
-            probing || matches!(verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
+            held.gate.is_probing()
+                || matches!(verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
         };
         if !all.iter().any(turns) {
             continue;
