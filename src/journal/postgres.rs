@@ -6,7 +6,8 @@
 //! - `accept` takes messages in: `knowledge` locks and loads what they are compared with, `store`
 //!   writes what was decided.
 //! - `work` are the desks of whoever delivers: `claim` hands out the heads of due lanes, `settle`
-//!   records results, `gate` is what stops an organisation, `protect` what became of protections.
+//!   records results, `gate` is what stops an organisation, `set_up` what results do to
+//!   that, `protect` what became of protections.
 //! - `details` is the lane in which a protection's details are read back.
 //! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
@@ -35,6 +36,7 @@ mod refused;
 mod removal;
 mod row;
 mod schema;
+mod set_up;
 mod settle;
 mod shared;
 mod store;

@@ -1,17 +1,17 @@
 //! Recording what became of claims: one transaction for all results that wait, each refused whose
 //! fence is no longer its lane's.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::figures::{Desk, Tally};
-use super::gate::{self, Change, Gate};
+use super::gate::{self, Gate};
 use super::link::Failure;
 use super::row::{organisation, text};
-use super::{claim, details, protect};
+use super::{claim, details, protect, set_up};
 use crate::domain::OrgId;
 use crate::journal::{LaneKind, Settled, Settlement, Verdict};
 
@@ -22,11 +22,11 @@ pub(super) struct Held<'s> {
     pub(super) org: OrgId,
     /// When the event's transition occurred, in microseconds.
     pub(super) occurred_at: i64,
-    strikes: i32,
-    strikes_upto: i64,
-    claimed_at: i64,
+    pub(super) strikes: i32,
+    pub(super) strikes_upto: i64,
+    pub(super) claimed_at: i64,
     /// What stopped the organisation's deliveries when the lane was locked.
-    gate: Gate,
+    pub(super) gate: Gate,
 }
 
 impl Held<'_> {
@@ -34,7 +34,7 @@ impl Held<'_> {
         self.settlement.fence.event as i64
     }
 
-    fn finds_set_up_wrong(&self) -> bool {
+    pub(super) fn finds_set_up_wrong(&self) -> bool {
         matches!(self.settlement.verdict, Verdict::Paused { .. })
     }
 }
@@ -69,14 +69,14 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
         biased;
         results(client, &held),
         work(client, &held),
-        strikes(client, &held),
+        set_up::strikes(client, &held),
         retries(client, &held, now),
         advance(client, &held, now),
         tally.add(client, desk),
         protect::apply(client, &held),
         details::want(client, &held, now),
     )?;
-    let gated = gates(client, &held, now).await?;
+    let gated = set_up::gates(client, &held, now).await?;
     Ok(Outcomes { answers, tally, gated })
 }
 
@@ -124,13 +124,16 @@ fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failu
 
 fn tally(held: &[Held<'_>]) -> Tally {
     let mut tally = Tally::default();
+    let struck: HashSet<_> = held.iter().filter(|held| held.finds_set_up_wrong()).map(|held| &held.org).collect();
     for held in held {
         let change = tally.of(&held.org);
         change.late += i64::from(held.settlement.late);
         match held.settlement.verdict {
             Verdict::Delivered => {
                 change.delivered += 1;
-                change.passed += 1;
+                // What was begun before the set-up was found wrong, or ends together with what found
+                // it so, does not show that others go through.
+                change.passed += i64::from(!held.gate.is_stale(held.claimed_at) && !struck.contains(&held.org));
                 change.pending -= 1;
             }
             Verdict::Dead => {
@@ -201,29 +204,6 @@ async fn execute(client: &Client, sql: &str, events: &[i64]) -> Result<(), Failu
     Ok(())
 }
 
-/// Counts that events found the set-up wrong, once between deliveries of others.
-async fn strikes(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
-    let struck: Vec<_> = held.iter().filter(|held| held.finds_set_up_wrong()).collect();
-    if struck.is_empty() {
-        return Ok(());
-    }
-    let orgs: Vec<_> = struck.iter().map(|held| held.org.as_str()).collect();
-    let passed = claim::passed(client, &orgs).await?;
-    let upto: Vec<_> = struck.iter().map(|held| passed.get(held.org.as_str()).copied().unwrap_or(0)).collect();
-    let counts = struck.iter().zip(&upto);
-    let counts: Vec<_> =
-        counts.map(|(held, upto)| held.strikes + i32::from(held.strikes == 0 || *upto > held.strikes_upto)).collect();
-    let events: Vec<_> = struck.iter().map(|held| held.event()).collect();
-    client
-        .execute_typed(
-            "UPDATE work w SET strikes = u.strikes, strikes_upto = u.upto
-             FROM unnest($1, $2, $3) AS u (event, strikes, upto) WHERE w.event = u.event",
-            &[(&events, Type::INT8_ARRAY), (&counts, Type::INT4_ARRAY), (&upto, Type::INT8_ARRAY)],
-        )
-        .await?;
-    Ok(())
-}
-
 /// Lanes whose head is tried again. That of a probe goes behind those that are due already, so that
 /// probes rotate.
 async fn retries(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Failure> {
@@ -266,48 +246,4 @@ async fn advance(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Fai
         )
         .await?;
     Ok(())
-}
-
-/// What the results do to the gates of their organisations. Where nothing is wrong no gate is locked.
-async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Failure> {
-    let mut orgs: BTreeMap<&OrgId, Vec<&Held<'_>>> = BTreeMap::new();
-    for held in held {
-        orgs.entry(&held.org).or_default().push(held);
-    }
-    let mut changed = false;
-    for (org, all) in orgs {
-        let turns = |held: &&Held<'_>| {
-            let verdict = held.settlement.verdict;
-            held.gate.is_probing()
-                || matches!(verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
-        };
-        if !all.iter().any(turns) {
-            continue;
-        }
-        let mut gate = gate::lock(client, org).await?;
-        let mut over = None;
-        for Held { settlement, claimed_at, .. } in all {
-            let probing = gate.is_probing();
-            if let Some(change) = change(settlement.verdict, probing, gate.is_stale(*claimed_at)) {
-                over = gate.apply(&change, settlement.answered.error.as_deref(), now).or(over);
-            }
-            if probing && settlement.verdict != Verdict::Delivered {
-                gate.probe_failed(now);
-            }
-        }
-        gate::store(client, org, &gate, over).await?;
-        changed = true;
-    }
-    Ok(changed)
-}
-
-/// What a result does to a gate; `stale` ones are of attempts that were begun before the set-up was
-/// found wrong.
-fn change(verdict: Verdict, probing: bool, stale: bool) -> Option<Change> {
-    match verdict {
-        Verdict::Paused { probe_after } if !probing => Some(Change::SetUpWrong { probe_every: probe_after }),
-        Verdict::Delivered if probing && !stale => Some(Change::SetUpMended),
-        Verdict::Retry { after, hold_organisation: true } => Some(Change::Held { wait: after }),
-        _ => None,
-    }
 }
