@@ -15,7 +15,6 @@ mod cluster;
 mod commands;
 mod console;
 mod delivery;
-mod details_contract;
 mod doctor;
 mod embed;
 mod endpoint;

@@ -10,7 +10,8 @@ use imper_bridge::journal::{
     Settled, Settlement, Turn, Verdict,
 };
 
-use crate::journal_contract::{DAY, Driver, LEASE, SECOND, accept, claim, message, org, quota, settlement};
+use super::driver::Driver;
+use super::{DAY, LEASE, SECOND, accept, claim, message, org, quota, settlement};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -61,7 +62,7 @@ fn state(journal: &dyn Journal) -> Option<ReadBackState> {
     shown(journal).map(|record| record.state)
 }
 
-pub(crate) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
+pub(super) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -91,7 +92,7 @@ pub(crate) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
     assert!(claim_details(&*journal).is_empty());
 }
 
-pub(crate) fn what_was_being_read_is_read_again<D: Driver>() {
+pub(super) fn what_was_being_read_is_read_again<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -109,7 +110,7 @@ pub(crate) fn what_was_being_read_is_read_again<D: Driver>() {
     assert!(claim_details(&*journal).is_empty(), "given up");
 }
 
-pub(crate) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
+pub(super) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -141,7 +142,7 @@ pub(crate) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
     assert!(claims_of_details(&*journal).next_due.is_none_or(|due| due <= LEASE), "the pause is over");
 }
 
-pub(crate) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
+pub(super) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -155,7 +156,7 @@ pub(crate) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
     assert_eq!(claim_details(&*journal).len(), 2);
 }
 
-pub(crate) fn details_are_forgotten_in_time<D: Driver>() {
+pub(super) fn details_are_forgotten_in_time<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -180,7 +181,7 @@ pub(crate) fn details_are_forgotten_in_time<D: Driver>() {
     assert_eq!(state(&*journal), Some(ReadBackState::Waiting));
 }
 
-pub(crate) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>() {
+pub(super) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -197,7 +198,7 @@ pub(crate) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>()
     assert_eq!(settle(&*journal, &second, Verdict::Delivered), Settled::Applied);
 }
 
-pub(crate) fn an_erasure_takes_the_details_with_it<D: Driver>() {
+pub(super) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     let driver = D::fresh();
     let journal: Arc<dyn Journal> = driver.open();
     started(&*journal, "A1");
