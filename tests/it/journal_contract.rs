@@ -41,6 +41,7 @@ macro_rules! contract {
 contract! {
     accepting:
         decides_once_and_shows_it,
+        what_was_concluded_from_an_earlier_event_is_void,
         remembers_after_reopening,
         orders_stale_messages,
         knows_a_late_retry_by_its_message_id,
@@ -124,6 +125,7 @@ fn placed(change: StateChange) -> Incoming {
         dry_run: false,
         trace: None,
         note: None,
+        after: None,
     }
 }
 
