@@ -95,7 +95,7 @@ fn org(name: &str) -> OrgId {
     name.parse().unwrap()
 }
 
-fn message(application: &str, stage: &str) -> Incoming {
+pub(crate) fn message(application: &str, stage: &str) -> Incoming {
     let change = StateChange {
         application: ApplicationId::new(application).unwrap(),
         candidate: CandidateId::new("W12345").unwrap(),
@@ -127,7 +127,7 @@ fn placed(change: StateChange) -> Incoming {
     }
 }
 
-fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
+pub(crate) fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
     journal.accept(incoming).unwrap().wait().unwrap()
 }
 

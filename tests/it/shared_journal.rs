@@ -62,7 +62,7 @@ async fn ready(bridge: &Bridge, status: u16) {
     }
 }
 
-fn options(database: &Database) -> Options {
+pub(crate) fn options(database: &Database) -> Options {
     let url = database.url().into();
     Options { url, password: None, keep_refused: Duration::from_secs(60), observer: Arc::new(()) }
 }
@@ -124,46 +124,6 @@ fn refused_messages_are_kept_in_the_database() {
     assert_eq!(kept.unwrap().items.len(), MOST_KEPT);
     journal.close();
     assert!(!refused.keep(head("late"), "x".into()), "a journal that is closed keeps nothing");
-}
-
-/// Among many lanes that wait, those that are due are found by an index, and so is what waits for
-/// longest: nothing ever reads all of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_does_not_read_the_lanes_that_wait() {
-    let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    let home = fleet::home(&relay, &database.url());
-    let bridge = home.start();
-    bridge.change("acme", "A0", "Interview").await;
-    bridge.delivered().await;
-    assert!(bridge.terminate().success());
-    database.run(
-        "INSERT INTO lane (application, kind, orgid, head, head_opened, due_at)
-             SELECT md5(n::text)::uuid, 0, 'acme', n, n, journal_now() + 1000 * n FROM generate_series(100001, 150000) n;
-         INSERT INTO work (event, application, orgid, opened, opened_at, is_start)
-             SELECT n, md5(n::text)::uuid, 'acme', n, 0, false FROM generate_series(100001, 150000) n",
-    );
-    database.run("ANALYZE lane");
-    database.run("ANALYZE work");
-    // What a session read is counted at its end at the latest.
-    let read = || -> u64 {
-        let begun = Instant::now();
-        let others =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        while database.run(others) != "0" {
-            assert!(begun.elapsed() < PATIENCE, "sessions stay");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let sql = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('lane', 'work')";
-        database.run(sql).parse().unwrap()
-    };
-    let before = read();
-    let bridge = home.start();
-    for number in 1..20 {
-        bridge.change("acme", &format!("A{number}"), "Interview").await;
-    }
-    relay.wait_for(20).await;
-    assert!(bridge.terminate().success());
-    assert!(read() - before < 50_000, "{} rows were read one after the other", read() - before);
 }
 
 #[test]

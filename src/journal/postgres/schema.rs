@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, i32)] = &[
     (include_str!("migrations/0002.sql"), 1),
     (include_str!("migrations/0003.sql"), 1),
     (include_str!("migrations/0004.sql"), 1),
+    (include_str!("migrations/0005.sql"), 1),
 ];
 
 /// Whoever migrates holds this lock until its transaction ends; it is only a number that no other
