@@ -179,3 +179,47 @@ fn many_bridges_may_make_the_tables_at_once() {
     let refused = Postgres::open(options(&database)).err().expect("a newer journal is left alone").to_string();
     assert!(refused.contains("start the newer bridge"), "{refused}");
 }
+
+/// While a newer bridge adds to the tables, the running one goes on and says what it sees; where the
+/// newer one has changed what this one relies on, this one stops by itself, and a repeat to the newer
+/// one is all that its clients need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_bridge_goes_on_beside_a_newer_one_until_it_is_outgrown() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    let home = fleet::home(&relay, &database.url());
+    let (bridge, second) = (home.start(), fleet::home(&relay, &database.url()));
+    bridge.change("acme", "A1", "Interview").await;
+    relay.wait_for(1).await;
+    database.run(
+        "BEGIN;
+         ALTER TABLE event ADD COLUMN later text;
+         ALTER TABLE work ADD COLUMN later integer NOT NULL DEFAULT 0;
+         CREATE TABLE later (event bigint PRIMARY KEY);
+         CREATE INDEX event_later ON event (later) WHERE later IS NOT NULL;
+         UPDATE schema_version SET version = version + 1;
+         COMMIT",
+    );
+    bridge.change("acme", "A1", "Offer").await;
+    relay.wait_for(2).await;
+    bridge.delivered().await;
+    let late = second.start();
+    late.change("acme", "A2", "Interview").await;
+    relay.wait_for(3).await;
+    assert!(late.terminate().success(), "one of the same version may still start");
+    let mut check = command(&home.path(""));
+    let output =
+        check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", database.url()).output();
+    let report = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(report.contains("a newer bridge has made its tables version"), "{report}");
+
+    database.run("UPDATE schema_version SET works_with = version");
+    ready(&bridge, 503).await;
+    let refused = bridge.poster("acme")("A1", "Interview").send().await.unwrap();
+    assert!(refused.status() == 503 && refused.headers().contains_key("Retry-After"));
+    assert_eq!(database.run("SELECT count(*) FROM event"), "3", "nothing is written any more");
+    assert!(second.start_fails().contains("start the newer bridge"));
+    database.run("UPDATE schema_version SET works_with = 1");
+    ready(&bridge, 200).await;
+    bridge.change("acme", "A1", "Interview").await;
+    assert!(bridge.terminate().success());
+}
