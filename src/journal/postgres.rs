@@ -69,6 +69,7 @@ use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 pub use nonces::NonceTable;
 pub use open::{OpenError, Options, reach};
 pub use refused::RefusedTable;
+pub use schema::Tables;
 pub use target::{Target, TargetError};
 
 /// How many messages may wait before more are turned away.

@@ -22,7 +22,7 @@ use imper_bridge::journal::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 const AGES: Ages = Ages { useful_within: Duration::from_secs(300), open_interview: Duration::from_secs(30 * 86_400) };
 
@@ -96,7 +96,7 @@ fn org(name: &str) -> OrgId {
     name.parse().unwrap()
 }
 
-fn message(application: &str, stage: &str) -> Incoming {
+pub(crate) fn message(application: &str, stage: &str) -> Incoming {
     let change = StateChange {
         application: ApplicationId::new(application).unwrap(),
         candidate: CandidateId::new("W12345").unwrap(),
@@ -129,20 +129,20 @@ fn placed(change: StateChange) -> Incoming {
     }
 }
 
-fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
+pub(crate) fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {
     journal.accept(incoming).unwrap().wait().unwrap()
 }
 
-fn quota() -> Quota {
+pub(crate) fn quota() -> Quota {
     let known = [org("acme"), org("other")].into();
     Quota { kind: LaneKind::Delivery, total: 100, each: 100, held: Default::default(), known: Arc::new(known) }
 }
 
-fn claim(journal: &dyn Journal) -> Vec<Claimed> {
+pub(crate) fn claim(journal: &dyn Journal) -> Vec<Claimed> {
     claims(journal).claimed
 }
 
-fn claims(journal: &dyn Journal) -> Claims {
+pub(crate) fn claims(journal: &dyn Journal) -> Claims {
     journal.claim(quota(), LEASE).wait().unwrap()
 }
 
@@ -150,7 +150,7 @@ fn settle(journal: &dyn Journal, claimed: &Claimed, verdict: Verdict) -> Settled
     journal.settle(settlement(claimed, verdict)).wait().unwrap()
 }
 
-fn settlement(claimed: &Claimed, verdict: Verdict) -> Settlement {
+pub(crate) fn settlement(claimed: &Claimed, verdict: Verdict) -> Settlement {
     let error = (verdict != Verdict::Delivered).then(|| "the relay answered 503".to_owned());
     let answered = Answered { status: Some(200), latency: SECOND, error, body: Some("{}".into()) };
     Settlement { fence: claimed.fence, verdict, answered, protection: None, read_back: ReadBack::Nothing, late: false }

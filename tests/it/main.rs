@@ -14,6 +14,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod console;
+mod database_reads;
 mod delivery;
 mod doctor;
 mod embed;

@@ -40,6 +40,9 @@ pub(super) enum Failure {
     /// A row holds what no bridge wrote.
     #[error("a row of the journal cannot be read: {0}")]
     Damaged(String),
+    /// A newer bridge has changed the tables in a way that this one must not work with.
+    #[error("{0}")]
+    Outgrown(String),
 }
 
 /// The database's own words; the error's text alone is only "db error".

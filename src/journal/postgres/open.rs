@@ -14,7 +14,7 @@ use super::figures::Desk;
 use super::link::{self, Failure, Link};
 use super::nonces::{self, Desk as NonceDesk};
 use super::refused::{self, Desk as RefusedDesk};
-use super::schema::{self, SchemaError};
+use super::schema::{self, SchemaError, Tables};
 use super::shared::Shared;
 use super::tls::Line;
 use super::upkeep::Keeper;
@@ -128,11 +128,11 @@ impl Postgres {
     }
 }
 
-/// Connects and looks at the tables, but makes none: whether they are up to date.
+/// Connects and looks at the tables, but makes none.
 ///
 /// # Errors
 /// As for opening.
-pub fn reach(options: &Options) -> Result<bool, OpenError> {
+pub fn reach(options: &Options) -> Result<Tables, OpenError> {
     let line = line(options)?;
     // Whoever asks may run futures on this thread already.
     std::thread::scope(|scope| {
@@ -140,7 +140,7 @@ pub fn reach(options: &Options) -> Result<bool, OpenError> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(OpenError::Thread)?.block_on(async {
                 let client = link::connect(&line).await?;
-                Ok(schema::is_current(&client).await?)
+                Ok(schema::tables(&client).await?)
             })
         });
         looking.join().unwrap_or_else(|_| Err(OpenError::Database("the look at the database panicked".into())))

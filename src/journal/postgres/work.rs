@@ -43,6 +43,10 @@ pub(super) struct Holdings {
 pub(super) async fn hand_out(mut link: Link, shared: &Shared, holdings: &Holdings, mut asked: mpsc::Receiver<Asked>) {
     let mut turn: usize = 0;
     while let Some((quota, lease, promise)) = asked.recv().await {
+        if let Err(outgrown) = shared.usable() {
+            promise.keep(Err(outgrown));
+            continue;
+        }
         let begun = Instant::now();
         turn = turn.wrapping_add(1);
         let (claims, held) = match quota.kind {

@@ -1,5 +1,6 @@
 //! What every journal must keep of the lane in which details are read back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use imper_bridge::journal::{
     Settled, Settlement, Turn, Verdict,
 };
 
-use super::driver::Driver;
+use super::driver::{Driver, PostgresDriver};
 use super::{DAY, LEASE, SECOND, accept, claim, message, org, quota, settlement};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -214,4 +215,25 @@ pub(super) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     assert!(journal.protections(ProtectionFilter::default(), None, 10).wait().unwrap().items.is_empty());
     driver.advance(LEASE + SECOND);
     assert!(claim_details(&*journal).is_empty());
+}
+
+#[test]
+fn two_bridges_never_read_the_same_at_once_and_one_takes_over_from_the_other() {
+    let driver = PostgresDriver::fresh();
+    let (one, other) = (driver.open(), driver.open());
+    for number in 0..20 {
+        started(&*one, &format!("A{number}"));
+    }
+    let quota = || Quota { kind: LaneKind::Details, total: 15, each: 15, ..quota() };
+    let asked: Vec<_> = [&one, &other, &one, &other].map(|journal| journal.claim(quota(), LEASE)).into();
+    let claimed: Vec<_> = asked.into_iter().map(|claims| claims.wait().unwrap().claimed).collect();
+    let read: BTreeSet<_> = claimed.iter().flatten().map(|claimed| claimed.event.event_id).collect();
+    assert_eq!((claimed.iter().flatten().count(), read.len()), (20, 20), "each by one of them");
+    let lost = claimed.into_iter().flatten().next().unwrap();
+    driver.advance(LEASE + SECOND);
+    let again = claim_details(&*other);
+    assert_eq!(again.len(), 20);
+    assert_eq!(settle(&*one, &lost, Verdict::Delivered), Settled::Stale, "whoever was too slow says nothing");
+    let same = again.iter().find(|again| again.event.event_id == lost.event.event_id).unwrap();
+    assert_eq!(settle(&*other, same, Verdict::Delivered), Settled::Applied);
 }
