@@ -23,7 +23,8 @@ use crate::cluster::{self, Database};
 use crate::details_contract::{
     a_wrong_set_up_stops_reading_but_no_delivery, an_erasure_takes_the_details_with_it,
     another_interview_reads_anew_and_shows_what_was_known, details_are_forgotten_in_time,
-    details_wait_in_a_lane_of_their_own, what_was_being_read_is_read_again, workday_that_asks_for_quiet_gets_it,
+    details_wait_in_a_lane_of_their_own, what_is_to_be_read_is_counted, what_was_being_read_is_read_again,
+    workday_that_asks_for_quiet_gets_it,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -1082,6 +1083,7 @@ mod embedded {
         details_are_forgotten_in_time,
         another_interview_reads_anew_and_shows_what_was_known,
         an_erasure_takes_the_details_with_it,
+        what_is_to_be_read_is_counted,
     );
 }
 
@@ -1130,6 +1132,7 @@ mod postgres {
         details_are_forgotten_in_time,
         another_interview_reads_anew_and_shows_what_was_known,
         an_erasure_takes_the_details_with_it,
+        what_is_to_be_read_is_counted,
     );
 }
 
