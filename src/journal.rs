@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod carried;
 pub mod embedded;
+pub mod figures;
 pub mod filter;
 mod gate;
 mod keys;
@@ -25,10 +26,10 @@ use std::time::Duration;
 
 use crate::domain::{ApplicationId, EventId, EventType, OrgId, Outcome, Position, Reason, Source, StateChange};
 
+pub use figures::{Ages, DetailsStats, OrganisationStats, StageSeen};
 pub use filter::{
-    Ages, ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
-    EventRecord, OrganisationStats, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse,
-    ReadBackRecord, ReadBackState, StageSeen,
+    ApplicationFilter, ApplicationRecord, AttemptOutcome, AttemptRecord, Cursor, DeliveryState, EventFilter,
+    EventRecord, Page, PauseCause, Paused, ProtectionFilter, ProtectionRecord, Pulse, ReadBackRecord, ReadBackState,
 };
 pub use refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};
 pub use ticket::{Promise, Ticket};

@@ -83,6 +83,7 @@ contract! {
         what_concerns_no_event_holds_up_no_query,
         what_waits_may_be_deleted_and_erased_undelivered;
     details:
+        what_is_to_be_read_is_counted,
         details_wait_in_a_lane_of_their_own,
         what_was_being_read_is_read_again,
         a_wrong_set_up_stops_reading_but_no_delivery,

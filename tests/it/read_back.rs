@@ -214,6 +214,8 @@ async fn a_denial_pauses_so_that_no_account_is_locked_until_somebody_mends_it() 
         let waiting = until(&bridge, "A5", |on| on["read_back"]["state"] == "waiting").await;
         assert_eq!((&waiting["active"], &waiting["read_back"]["attempts"]), (&json!(true), &json!(0)), "{fails:?}");
         assert_eq!(workday.asked().len(), 1, "{fails:?}: one is enough to know");
+        let details = bridge.api("stats").await["organisations"][0]["details"].clone();
+        assert_eq!((&details["waiting"], &details["denied"]), (&json!(6), &json!(true)), "{fails:?}");
         workday.fail(None);
         bridge.signal("HUP");
         for n in 0..6 {

@@ -14,12 +14,12 @@ use tokio_postgres::{Client, Row};
 use super::claim::now;
 use super::gate::milliseconds;
 use super::link::{Failure, Values};
-use super::row::{EVENT_COLUMNS, millisecond, stored, text};
+use super::row::{EVENT_COLUMNS, millisecond, number, optional, organisation, stored, text};
 use super::settle::Held;
 use super::shared::Shared;
 use crate::domain::OrgId;
-use crate::journal::{Claimed, Claims, Fence, Keep, LaneKind, Quota, ReadBack, ReadBackRecord, ReadBackState, Settled};
-use crate::journal::{Settlement, Verdict};
+use crate::journal::{Claimed, Claims, DetailsStats, Fence, Keep, LaneKind, Quota, ReadBack, ReadBackRecord};
+use crate::journal::{ReadBackState, Settled, Settlement, Verdict};
 
 /// Until when an organisation is left alone, and whether because its set-up is wrong.
 struct Hold {
@@ -263,6 +263,27 @@ pub(super) async fn forget(client: &Client, keep: &Keep) -> Result<u64, Failure>
     let values: Values<'_> =
         &[(&orgs, Type::TEXT_ARRAY), (&each, Type::INT8_ARRAY), (&before(keep.otherwise), Type::INT8)];
     Ok(client.execute_typed(sql, values).await?)
+}
+
+/// How reading back stands, by organisation.
+pub(super) async fn figures(client: &Client) -> Result<HashMap<OrgId, DetailsStats>, Failure> {
+    let sql = "SELECT d.orgid, d.waiting, d.failed, e.received_at, coalesce(h.wrong, false), d.error
+               FROM (SELECT orgid, count(*) FILTER (WHERE state = 0) AS waiting,
+                            count(*) FILTER (WHERE state = 2) AS failed, min(event) FILTER (WHERE state = 0) AS oldest,
+                            max(error) FILTER (WHERE state = 0) AS error FROM details GROUP BY orgid) d
+               LEFT JOIN event e ON e.sequence = d.oldest LEFT JOIN details_hold h ON h.orgid = d.orgid";
+    let rows = client.query_typed(sql, &[]).await?;
+    let read = |row: &Row| {
+        let stats = DetailsStats {
+            waiting: number(row, 1)?,
+            failed: number(row, 2)?,
+            oldest_waiting: optional(row, 3)?,
+            denied: row.try_get(4)?,
+            error: row.try_get(5)?,
+        };
+        Ok((organisation(row, 0)?, stats))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The columns that [`record`] reads, of a table named `d` that may have no row.
