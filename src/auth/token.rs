@@ -34,6 +34,12 @@ pub(super) fn check<'k>(
     token: &UsernameToken,
     now: Timestamp,
 ) -> Result<(Option<Spent>, &'k Credential), Denied> {
+    if let Some(ambiguity) = token.ambiguity {
+        return Err(Denied::Unusable(ambiguity));
+    }
+    if token.username.is_empty() {
+        return Err(Denied::Unusable("it has no Username"));
+    }
     let password = token.password.as_ref();
     let password = password
         .ok_or(Denied::Unusable("it has no Password, or one that is neither PasswordText nor PasswordDigest"))?;
@@ -124,6 +130,7 @@ mod tests {
             password: Some(Password { kind, value: value.into() }),
             nonce: nonce.map(Into::into),
             created: created.map(Into::into),
+            ambiguity: None,
         }
     }
 
@@ -181,6 +188,8 @@ mod tests {
     fn what_is_incomplete_says_what_it_lacks() {
         let whole = digested(b"n", CREATED, "s3cret");
         let table = [
+            (UsernameToken { ambiguity: Some("it stands there twice"), ..whole.clone() }, "twice"),
+            (UsernameToken { username: String::new(), ..whole.clone() }, "Username"),
             (UsernameToken { password: None, ..whole.clone() }, "Password"),
             (UsernameToken { nonce: None, ..whole.clone() }, "Nonce"),
             (UsernameToken { nonce: Some("!".into()), ..whole.clone() }, "Base64"),

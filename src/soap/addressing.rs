@@ -3,10 +3,16 @@
 //!
 //! Where an answer should go is read but never followed: it goes back on the connection.
 
-use super::content;
-use super::vocabulary::{WSA04, WSA04_URI, WSA10, WSA10_URI, response_action};
+use std::borrow::Cow;
+
+use super::vocabulary::{WSA04, WSA04_URI, WSA10, WSA10_URI};
+use super::{content, vocabulary};
+use crate::refusal::{Code, Refusal};
 use crate::xml::writer::Writer;
 use crate::xml::{Error, Name, Namespace, Reader, Token};
+
+/// The one action that the submission has for faults of its own and of SOAP.
+const AUGUST_2004_FAULT: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault";
 
 /// Longest `MessageID` that is taken, in bytes: it is stored with its event.
 pub const MAX_MESSAGE_ID_BYTES: usize = 1024;
@@ -99,16 +105,23 @@ impl Addressing {
 
     /// The action of an answer.
     pub(super) fn success_action(namespace: &str) -> String {
-        response_action(namespace)
+        vocabulary::response_action(namespace)
     }
 
-    /// The action of a fault: of one about these headers, or of another (SOAP binding, section 6;
-    /// submission, section 4).
-    pub(super) fn fault_action(&self, about_addressing: bool) -> &'static str {
-        match (self.0.version, about_addressing) {
-            (AddressingVersion::V1, false) => "http://www.w3.org/2005/08/addressing/soap/fault",
-            (AddressingVersion::V1, true) => "http://www.w3.org/2005/08/addressing/fault",
-            (AddressingVersion::August2004, _) => "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault",
+    /// The action of a fault: of one about these headers, of one that SOAP or WS-Security defines
+    /// (SOAP binding, section 6; submission, section 4), or of the one that the WSDL declares.
+    pub(super) fn fault_action(&self, refusal: &Refusal, namespace: &str) -> Cow<'static, str> {
+        let of_soap = matches!(refusal.code, Code::VersionMismatch | Code::NotUnderstood);
+        match (self.0.version, refusal.code) {
+            (AddressingVersion::V1, Code::InvalidAddressingHeader) => {
+                "http://www.w3.org/2005/08/addressing/fault".into()
+            }
+            (AddressingVersion::August2004, Code::InvalidAddressingHeader) => AUGUST_2004_FAULT.into(),
+            (AddressingVersion::V1, _) if of_soap || refusal.failed_authentication => {
+                "http://www.w3.org/2005/08/addressing/soap/fault".into()
+            }
+            (AddressingVersion::August2004, _) if of_soap || refusal.failed_authentication => AUGUST_2004_FAULT.into(),
+            _ => vocabulary::fault_action(namespace).into(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::content::shown;
 use super::header::Header;
 use super::payload::Payload;
-use super::security::{Security, UsernameToken};
+use super::security::UsernameToken;
 use super::vocabulary::{OPERATION, REQUEST, SOAP11, SOAP12, is_payload};
 use super::{Addressing, Head, Media, Profile, Rejected, Request, Version};
 use super::{job_application, suggest};
@@ -44,7 +44,7 @@ pub(super) fn judge(
 ) -> Result<Request, Rejected> {
     let change = message.change(head, media, profile);
     let Message { version, header: Header { addressing, security, .. }, .. } = message;
-    let username_token = security.token;
+    let username_token = security.into_token();
     match change {
         Ok(change) => Ok(Request { version, change, addressing, username_token }),
         Err(refusal) => Err(Rejected { version, addressing, username_token: username_token.map(Box::new), refusal }),
@@ -54,8 +54,7 @@ pub(super) fn judge(
 impl<'a> Message<'a> {
     /// The token of a Header that was read to its end, whatever came behind it.
     pub(super) fn token_of_header(self) -> Option<UsernameToken> {
-        let Security { token, problem, .. } = self.header.security;
-        token.filter(|_| self.header.complete && problem.is_none())
+        self.header.security.into_token().filter(|_| self.header.complete)
     }
 
     fn document(&mut self, reader: &mut Reader<'a>, profile: &Profile) -> Result<(), Error> {

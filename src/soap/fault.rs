@@ -1,7 +1,7 @@
 //! Faults (SOAP 1.1, section 4.4; SOAP 1.2 part 1, section 5.4): a refusal in the caller's version.
 
 use super::answer::document;
-use super::vocabulary::{SOAP11_URI, SOAP12_URI, WSSE_URI};
+use super::vocabulary::{FAULT_DETAIL, SOAP11_URI, SOAP12_URI, WSSE_URI};
 use super::{Addressing, Answer, Version};
 use crate::refusal::{Code, Fault, Refusal};
 use crate::xml::writer::Writer;
@@ -32,8 +32,7 @@ pub fn fault(
 ) -> Answer {
     let header = (addressing.is_some() || has_blocks(version, refusal)).then_some(|writer: &mut Writer| {
         if let Some(addressing) = addressing {
-            let about_addressing = refusal.code == Code::InvalidAddressingHeader;
-            addressing.write_answer(writer, addressing.fault_action(about_addressing));
+            addressing.write_answer(writer, &addressing.fault_action(refusal, namespace));
         }
         blocks(writer, version, refusal);
     });
@@ -139,6 +138,6 @@ fn soap12(writer: &mut Writer, addressing: Option<&Addressing>, refusal: &Refusa
 }
 
 fn detail(writer: &mut Writer, refusal: &Refusal, namespace: &str) {
-    writer.start("Fault_Detail").attribute("xmlns", namespace);
+    writer.start(FAULT_DETAIL).attribute("xmlns", namespace);
     writer.element("Code", refusal.code.as_str()).element("Message", &refusal.message).end();
 }

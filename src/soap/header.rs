@@ -57,9 +57,6 @@ impl Header {
         if !self.not_understood.is_empty() {
             return Err(not_understood(std::mem::take(&mut self.not_understood)));
         }
-        if let Some(problem) = self.security.problem {
-            self.refuse(Code::BadEnvelope, &format!("/Security: {problem}"));
-        }
         self.problem.take().map_or(Ok(()), Err)
     }
 

@@ -48,6 +48,8 @@ pub struct UsernameToken {
     pub nonce: Option<String>,
     /// The time of creation, as it was sent.
     pub created: Option<String>,
+    /// Why it is not clear what the message says of its sender.
+    pub ambiguity: Option<&'static str>,
 }
 
 impl UsernameToken {
@@ -61,21 +63,24 @@ impl UsernameToken {
 /// What the `Security` headers of one message hold.
 #[derive(Debug, Default)]
 pub(super) struct Security {
-    /// The token.
-    pub(super) token: Option<UsernameToken>,
-    /// What is wrong with the header.
-    pub(super) problem: Option<&'static str>,
+    token: Option<UsernameToken>,
+    ambiguity: Option<&'static str>,
     seen: bool,
 }
 
 impl Security {
+    /// The token, and whether it is to be believed.
+    pub(super) fn into_token(self) -> Option<UsernameToken> {
+        let ambiguity = self.ambiguity;
+        self.token.map(|token| UsernameToken { ambiguity, ..token })
+    }
+
     /// Reads one `Security` header. Whether it is understood: one that must be, and holds a signature,
     /// a certificate or another token, must not be taken as if they had been looked at.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<bool, Error> {
-        if self.seen {
-            self.problem = Some("two Security headers are meant for the same receiver");
+        if std::mem::replace(&mut self.seen, true) {
+            self.ambiguity = Some("it stands in one of two Security headers that are meant for the same receiver");
         }
-        self.seen = true;
         let mut understood = true;
         loop {
             match reader.next_tag()? {
@@ -91,7 +96,8 @@ impl Security {
     }
 
     fn username_token(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
-        let mut token = UsernameToken { username: String::new(), password: None, nonce: None, created: None };
+        let mut token =
+            UsernameToken { username: String::new(), password: None, nonce: None, created: None, ambiguity: None };
         let (mut twice, mut seen) = (self.token.is_some(), [false; 4]);
         // Also what is empty, or of a type that is not known, stands there.
         let mut note = |part: usize| twice |= std::mem::replace(&mut seen[part], true);
@@ -120,7 +126,7 @@ impl Security {
             }
         }
         if twice {
-            self.problem = Some("the Security header says a UsernameToken, or a part of one, twice");
+            self.ambiguity = Some("it, or a part of it, stands there twice");
         }
         self.token = Some(token);
         Ok(())

@@ -1,5 +1,7 @@
 //! Rules of SOAP that concern more than one file, each with a message of its own.
 
+use std::time::Duration;
+
 use super::*;
 use crate::domain::{EventId, EventType, Outcome, Position};
 use crate::refusal::Fault;
@@ -155,9 +157,21 @@ fn both_versions_of_ws_addressing_are_read_and_answered() {
         let answer = success(Version::Soap11, Some(&addressing), "urn:x", &done);
         assert!(answer.body.contains(&format!("<wsa:RelatesTo xmlns:wsa=\"{wsa}\">urn:uuid:1</wsa:RelatesTo>")));
         assert!(answer.body.contains("urn:x:CandidateStatePort:TriggerCandidateStateChangeResponse</wsa:Action>"));
-        let refusal = Refusal::new(Code::InvalidValue, "no");
-        let answer = fault(Version::Soap12, Some(&addressing), &refusal, FaultStatus::Standard, "urn:x");
-        assert!(answer.body.contains("/fault</wsa:Action>"), "{}", answer.body);
+        let declared = "urn:x:CandidateStatePort:TriggerCandidateStateChange:Fault:Fault_Detail".to_owned();
+        let is_submission = wsa == vocabulary::WSA04_URI;
+        let of_soap = format!("{wsa}{}", if is_submission { "/fault" } else { "/soap/fault" });
+        for (refusal, action) in [
+            (Refusal::new(Code::InvalidValue, "no"), &declared),
+            (Refusal::unavailable("no", Duration::from_secs(1)), &declared),
+            (Refusal::new(Code::InvalidAddressingHeader, "no"), &format!("{wsa}/fault")),
+            (Refusal::new(Code::NotUnderstood, "no"), &of_soap),
+            (Refusal::failed_authentication("no"), &of_soap),
+        ] {
+            for version in [Version::Soap11, Version::Soap12] {
+                let answer = fault(version, Some(&addressing), &refusal, FaultStatus::Standard, "urn:x");
+                assert!(answer.body.contains(&format!(">{action}</wsa:Action>")), "{}", answer.body);
+            }
+        }
         for twice in ["MessageID", "Action"] {
             let header = format!("<a:{twice} xmlns:a='{wsa}'>y</a:{twice}>").repeat(2);
             assert_eq!(with_header(Version::Soap12, &header), Err(Code::InvalidAddressingHeader));
@@ -196,7 +210,13 @@ fn username_tokens_are_read_and_other_tokens_are_not_taken_for_understood() {
     let passed = read_as("text/xml", &xml.replace("e:mustUnderstand='1'", "")).unwrap();
     assert_eq!(passed.username_token, None);
     for twice in [text.repeat(2), text.replace("</s:Username>", "</s:Username><s:Username>c</s:Username>")] {
-        assert_eq!(with_header(Version::Soap11, &security(&twice)), Err(Code::BadEnvelope), "{twice}");
+        let token = with_header(Version::Soap11, &security(&twice)).unwrap().username_token.unwrap();
+        assert!(token.ambiguity.is_some_and(|why| why.contains("twice")), "{twice}");
+    }
+    for empty in ["", "<d:Other xmlns:d='urn:other'/>"] {
+        let both = security(text) + &security(empty).replace("e:mustUnderstand='1'", "");
+        let token = with_header(Version::Soap11, &both).unwrap().username_token.unwrap();
+        assert!(token.ambiguity.is_some_and(|why| why.contains("two Security headers")), "{both}");
     }
 }
 

@@ -48,13 +48,25 @@ pub(super) const OPERATION: &str = "TriggerCandidateStateChange";
 pub(super) const REQUEST: &str = "TriggerCandidateStateChange_Request";
 /// Its answer.
 pub(super) const RESPONSE: &str = "TriggerCandidateStateChange_Response";
+/// The fault that it declares, and the element of its detail.
+pub(super) const FAULT_DETAIL: &str = "Fault_Detail";
 /// The name of its port type in the WSDL.
 const PORT_TYPE: &str = "CandidateStatePort";
 
 /// The `wsa:Action` of the answer, by the default pattern of WS-Addressing's WSDL binding
 /// (section 4.4.4): namespace, port type, output name.
 pub(super) fn response_action(namespace: &str) -> String {
-    let delimiter = if namespace.starts_with("urn:") { ':' } else { '/' };
+    default_action(namespace, &[PORT_TYPE, &format!("{OPERATION}Response")])
+}
+
+/// The `wsa:Action` of the declared fault, by the same pattern: namespace, port type, operation,
+/// `Fault`, fault name.
+pub(super) fn fault_action(namespace: &str) -> String {
+    default_action(namespace, &[PORT_TYPE, OPERATION, "Fault", FAULT_DETAIL])
+}
+
+fn default_action(namespace: &str, names: &[&str]) -> String {
+    let delimiter = if namespace.starts_with("urn:") { ":" } else { "/" };
     let namespace = namespace.strip_suffix(delimiter).unwrap_or(namespace);
-    format!("{namespace}{delimiter}{PORT_TYPE}{delimiter}{OPERATION}Response")
+    format!("{namespace}{delimiter}{}", names.join(delimiter))
 }

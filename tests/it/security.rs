@@ -91,6 +91,7 @@ async fn what_is_no_right_token_is_a_fault_of_its_own_and_stores_nothing() {
     home.set("IMPER_BRIDGE_TRUSTED_PROXIES", "127.0.0.1");
     let bridge = home.start();
     let payload = bare("A1", "Interview");
+    let second = format!("<w:Security xmlns:w='{WSS}-wssecurity-secext-1.0.xsd'/></e:Header>");
     let cases = [
         (envelope(SOAP11, &text("wrong"), &payload), "wrong"),
         (envelope(SOAP11, &text("wrong"), "<Something_Else/>"), "wrong"),
@@ -101,6 +102,17 @@ async fn what_is_no_right_token_is_a_fault_of_its_own_and_stores_nothing() {
         (
             envelope(SOAP11, "<w:UsernameToken><w:Username>imper</w:Username></w:UsernameToken>", &payload),
             "no Password",
+        ),
+        (envelope(SOAP11, &text("s3cret").replace("imper", ""), &payload), "no Username"),
+        (envelope(SOAP11, &text("s3cret").repeat(2), &payload), "twice"),
+        (
+            envelope(SOAP11, &text("s3cret").replace("<w:Password", "<w:Password>x</w:Password><w:Password"), &payload),
+            "twice",
+        ),
+        (envelope(SOAP11, &text("s3cret"), &payload).replace("</e:Header>", &second), "two Security headers"),
+        (
+            envelope(SOAP11, &digested("s3cret", "n4", 0).replace("<u:Created>", "<u:Created>soon "), &payload),
+            "Created",
         ),
         (
             format!("<e:Envelope xmlns:e='{SOAP11}'><e:Body>{payload}</e:Body></e:Envelope>"),
