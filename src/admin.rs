@@ -154,7 +154,6 @@ fn documented() -> Routes {
         .and(reconcile::routes())
         .and(log::routes())
         .and(reload::routes())
-        .and(reconcile::routes())
         .and(credentials::routes())
 }
 

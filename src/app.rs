@@ -135,7 +135,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
     let public_server = net::serve(listeners.0, workers, limits, handshakes.clone(), app)?;
     let pump =
         Arc::new(Pump::new(journal.clone(), routing.clone(), clock.clone(), Arc::clone(&policy), metrics.clone()));
-    let reading = Arc::new(ReadBack::new(&journal, &routing, &clock, &policy.load()));
+    let reading = Arc::new(ReadBack::new(&journal, &routing, &clock, &policy.load(), &metrics));
     let retention = settings.store.retention;
     let console = Arc::new(Console::new(&clock));
     let reloader = Arc::new(Reloader {

@@ -89,14 +89,22 @@ impl Metrics {
         Arc::clone(handles)
     }
 
-    /// Takes over what takes a query to know.
-    pub fn looked(&self, stats: &[OrganisationStats]) {
+    /// Takes over what takes a query to know, and was so at this time.
+    pub fn looked(&self, stats: &[OrganisationStats], now: Timestamp) {
         for stats in stats {
             let gauges = &self.of(&stats.org).gauges;
             gauges.dead.set(whole(stats.dead));
             gauges.late.set(whole(stats.late));
             gauges.open_too_long.set(whole(stats.open_too_long));
+            gauges.details_waiting.set(whole(stats.details.waiting));
+            gauges.details_oldest.set(age(stats.details.oldest_waiting, now));
+            gauges.details_failed.set(whole(stats.details.failed));
         }
+    }
+
+    /// Counts an attempt to read details back from Workday.
+    pub fn read_back(&self, org: &OrgId, attempted: Attempted) {
+        self.of(org).read_back(attempted.verdict);
     }
 
     /// Takes over whether an organisation from which messages are expected is silent.
@@ -106,9 +114,7 @@ impl Metrics {
 
     /// Everything as text, with what there is to see at this moment.
     pub fn scrape(&self, moment: &Moment<'_>, format: Format) -> String {
-        let age = |since: Option<Timestamp>| {
-            since.map_or(0.0, |since| moment.now.duration_since(since).as_secs_f64().max(0.0))
-        };
+        let age = |since| age(since, moment.now);
         for Pulse { org, pending, oldest, oldest_start, due, paused, .. } in moment.pulses {
             let gauges = &self.of(org).gauges;
             gauges.pending.set(whole(*pending));
@@ -122,6 +128,10 @@ impl Metrics {
         text::encode(&mut page, &self.registry).expect("writing to a string does not fail");
         format.write(page)
     }
+}
+
+fn age(since: Option<Timestamp>, now: Timestamp) -> f64 {
+    since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0))
 }
 
 fn whole(count: u64) -> i64 {

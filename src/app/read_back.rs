@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::delivery::{self, Attempted, Handler, Policy, Pump, Routes};
 use crate::domain::OrgId;
 use crate::journal::{Journal, LaneKind};
+use crate::metrics::Metrics;
 
 /// How many candidates are read at once: Workday is said to take about ten requests a second.
 const CONCURRENCY: usize = 4;
@@ -43,11 +44,13 @@ impl ReadBack {
         routing: &Arc<Routing>,
         clock: &Arc<dyn Clock>,
         deliveries: &Policy,
+        metrics: &Arc<Metrics>,
     ) -> Self {
         let (journal, routing, clock) = (Arc::clone(journal), Arc::clone(routing), Arc::clone(clock));
         let policy = Arc::new(ArcSwap::from_pointee(policy(deliveries)));
         let (work, readers) = (Arc::clone(&journal), Arc::new(Readers(Arc::clone(&routing))));
-        let pump = Pump::new(work, readers, Arc::clone(&clock), Arc::clone(&policy), Arc::new(Silent));
+        let reads = Arc::new(Reads(Arc::clone(metrics)));
+        let pump = Pump::new(work, readers, Arc::clone(&clock), Arc::clone(&policy), reads);
         Self { journal, routing, clock, policy, pump: Arc::new(pump.of_kind(LaneKind::Details)) }
     }
 
@@ -70,11 +73,13 @@ fn policy(deliveries: &Policy) -> Policy {
     Policy { timeout, probe: PROBE, concurrency: CONCURRENCY, ..deliveries.clone() }
 }
 
-/// The attempts of this lane are shown with each protection; the figures are of deliveries.
-struct Silent;
+/// The attempts of this lane are no deliveries, and counted apart.
+struct Reads(Arc<Metrics>);
 
-impl delivery::Observer for Silent {
-    fn attempted(&self, _: &OrgId, _: Attempted) {}
+impl delivery::Observer for Reads {
+    fn attempted(&self, org: &OrgId, attempted: Attempted) {
+        self.0.read_back(org, attempted);
+    }
 }
 
 /// Who reads back for which organisation.

@@ -39,7 +39,7 @@ pub(super) async fn run(admin: Arc<Admin>, retention: Duration, mut stop: watch:
 
 async fn look(admin: &Admin) {
     match admin.journal.stats(admin.ages()).await {
-        Ok(stats) => admin.metrics.looked(&stats),
+        Ok(stats) => admin.metrics.looked(&stats, admin.clock.now()),
         Err(reason) => tracing::warn!(%reason, "the journal's figures cannot be read"),
     }
 }

@@ -42,11 +42,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn row(of: &Value) -> Vec<String> {
     let keys = ["orgid", "accepted", "delivered", "pending", "dead", "late", "delivered_through", "last_message_at"];
     let mut row: Vec<_> = keys.iter().map(|key| cell(&of[key])).collect();
-    row.push(match (&of["paused"], &of["silent"]) {
-        (Value::Bool(true), _) => {
+    row.push(match (&of["paused"], &of["silent"], &of["details"]["denied"]) {
+        (Value::Bool(true), ..) => {
             format!("paused ({}) since {}", cell(&of["paused_because"]), cell(&of["paused_since"]))
         }
-        (_, Value::Bool(true)) => "silent".into(),
+        (_, Value::Bool(true), _) => "silent".into(),
+        (.., Value::Bool(true)) => {
+            format!("Workday denies the details of {} protections", cell(&of["details"]["waiting"]))
+        }
         _ => "ok".into(),
     });
     row

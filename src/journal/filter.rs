@@ -1,7 +1,5 @@
 //! What is asked of the records, and what they answer.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -267,85 +265,4 @@ pub struct ReadBackRecord {
     pub last_error: Option<String>,
     /// What was read, and when.
     pub details: Option<(Details, Timestamp)>,
-}
-
-/// A stage that was seen in messages.
-#[derive(Debug, Clone)]
-pub struct StageSeen {
-    /// Its text.
-    pub stage: String,
-    /// Whether it counted as an interview.
-    pub interview: bool,
-    /// How often.
-    pub count: u64,
-}
-
-/// What counts as too old in the figures.
-#[derive(Debug, Clone, Copy)]
-pub struct Ages {
-    /// How long an interview's start is useful.
-    pub useful_within: Duration,
-    /// How long an interview may be open without a remark.
-    pub open_interview: Duration,
-}
-
-/// Figures of one organisation since its journal began.
-#[derive(Debug, Clone)]
-pub struct OrganisationStats {
-    /// The organisation.
-    pub org: OrgId,
-    /// Events accepted (stale ones and duplicates not counted).
-    pub accepted: u64,
-    /// Events delivered.
-    pub delivered: u64,
-    /// Events given up and still there.
-    pub dead: u64,
-    /// Events that wait.
-    pub pending: u64,
-    /// When the oldest of those was received.
-    pub oldest_pending: Option<Timestamp>,
-    /// When the oldest of those that were given up was received.
-    pub oldest_dead: Option<Timestamp>,
-    /// When the last message came.
-    pub last_message_at: Option<Timestamp>,
-    /// When the last interview's start came.
-    pub last_started_at: Option<Timestamp>,
-    /// Starts that were not delivered while that was useful: delivered later, given up, or still waiting.
-    pub late: u64,
-    /// Interviews that are open for longer than was asked about.
-    pub open_too_long: u64,
-    /// Whether its deliveries stand still.
-    pub paused: Option<Paused>,
-    /// Until when its relay has asked for quiet; it may be over.
-    pub held_until: Option<Timestamp>,
-    /// The stages seen.
-    pub stages: Vec<StageSeen>,
-}
-
-impl OrganisationStats {
-    /// The time before which everything that was accepted is delivered: where nothing waits and
-    /// nothing was given up, now.
-    pub fn delivered_through(&self, now: Timestamp) -> Timestamp {
-        [self.oldest_pending, self.oldest_dead].into_iter().flatten().min().unwrap_or(now)
-    }
-
-    /// Those of an organisation that had no event.
-    pub fn unheard(org: OrgId, pulse: Option<&Pulse>) -> Self {
-        Self {
-            org,
-            accepted: 0,
-            delivered: 0,
-            dead: 0,
-            pending: 0,
-            oldest_pending: None,
-            oldest_dead: None,
-            last_message_at: None,
-            last_started_at: None,
-            late: 0,
-            open_too_long: 0,
-            paused: pulse.and_then(|pulse| pulse.paused.clone()),
-            held_until: pulse.and_then(|pulse| pulse.held_until),
-            stages: Vec::new(),
-        }
-    }
 }

@@ -108,6 +108,10 @@ pub(super) struct Families {
     late: Family<OfOne, Gauge>,
     open_too_long: Family<OfOne, Gauge>,
     not_kept: Family<OfOne, Counter>,
+    details_reads: Family<OfDeliveries, Counter>,
+    details_waiting: Family<OfOne, Gauge>,
+    details_oldest: Family<OfOne, Seconds>,
+    details_failed: Family<OfOne, Gauge>,
     ready: Gauge,
     around: Around,
 }
@@ -142,6 +146,10 @@ impl Families {
             late: of.family("late_starts", "Starts of interviews not delivered while that was of use"),
             open_too_long: of.family("interviews_open_too_long", "Interviews open for longer than expected"),
             not_kept: of.family("refused_not_kept", "Refused messages that the API cannot show"),
+            details_reads: of.family("details_reads", "Attempts to read details back from Workday by their result"),
+            details_waiting: of.family("details_waiting", "Protections whose details are still to be read"),
+            details_oldest: of.family("details_oldest_waiting_seconds", "For how long the oldest of them has waited"),
+            details_failed: of.family("details_failed", "Protections whose details cannot be read"),
             ready,
             around,
         }
@@ -167,6 +175,8 @@ impl Families {
             }),
             attempts: self.attempts.get_or_create_owned(&one),
             not_kept: self.not_kept.get_or_create_owned(&one),
+            details_reads: RESULTS
+                .map(|result| self.details_reads.get_or_create_owned(&OfDeliveries { orgid: orgid(), result })),
             gauges: Gauges {
                 pending: self.pending.get_or_create_owned(&one),
                 oldest: self.oldest.get_or_create_owned(&one),
@@ -176,6 +186,9 @@ impl Families {
                 dead: self.dead.get_or_create_owned(&one),
                 late: self.late.get_or_create_owned(&one),
                 open_too_long: self.open_too_long.get_or_create_owned(&one),
+                details_waiting: self.details_waiting.get_or_create_owned(&one),
+                details_oldest: self.details_oldest.get_or_create_owned(&one),
+                details_failed: self.details_failed.get_or_create_owned(&one),
             },
         }
     }
@@ -215,6 +228,7 @@ pub(super) struct Handles {
     failures: [Counter; Reason::ALL.len()],
     attempts: Histogram,
     pub(super) not_kept: Counter,
+    details_reads: [Counter; RESULTS.len()],
     pub(super) gauges: Gauges,
 }
 
@@ -229,6 +243,9 @@ pub(super) struct Gauges {
     pub(super) dead: Gauge,
     pub(super) late: Gauge,
     pub(super) open_too_long: Gauge,
+    pub(super) details_waiting: Gauge,
+    pub(super) details_oldest: Seconds,
+    pub(super) details_failed: Gauge,
 }
 
 impl Handles {
@@ -244,17 +261,25 @@ impl Handles {
     }
 
     pub(super) fn attempted(&self, attempted: Attempted) {
-        let result = match attempted.verdict {
-            Verdict::Delivered => 0,
-            Verdict::Retry { .. } => 1,
-            Verdict::Paused { .. } => 2,
-            Verdict::Dead => 3,
-        };
-        self.deliveries[result].inc();
+        self.deliveries[result(attempted.verdict)].inc();
         self.attempts.observe(attempted.latency.as_secs_f64());
         if let Some(reason) = attempted.reason {
             self.failures[place(&Reason::ALL, reason)].inc();
         }
+    }
+
+    pub(super) fn read_back(&self, verdict: Verdict) {
+        self.details_reads[result(verdict)].inc();
+    }
+}
+
+/// Where the result that a verdict is stands among [`RESULTS`].
+fn result(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Delivered => 0,
+        Verdict::Retry { .. } => 1,
+        Verdict::Paused { .. } => 2,
+        Verdict::Dead => 3,
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::delivery::Reason;
 use crate::domain::{EventType, Outcome};
-use crate::journal::{Observer, Verdict};
+use crate::journal::{DetailsStats, Observer, Verdict};
 
 fn pulse(org: &OrgId) -> Pulse {
     let at = |second| Some(Timestamp::from_second(second).unwrap());
@@ -31,6 +31,10 @@ fn the_families_of_the_contract_are_there() {
     let attempt = |verdict, reason| Attempted { verdict, reason, latency: Duration::from_millis(20) };
     delivery::Observer::attempted(&metrics, &org, attempt(Verdict::Delivered, None));
     delivery::Observer::attempted(&metrics, &org, attempt(Verdict::Dead, Some(Reason::Refused)));
+    metrics.read_back(&org, attempt(Verdict::Paused { probe_after: Duration::ZERO }, None));
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let details = DetailsStats { waiting: 2, failed: 1, oldest_waiting: Some(at(60)), ..DetailsStats::default() };
+    metrics.looked(&[OrganisationStats { details, ..OrganisationStats::unheard(org.clone(), None) }], at(100));
     metrics.listened(&org, true);
     let moment = Moment {
         now: Timestamp::from_second(100).unwrap(),
@@ -59,6 +63,10 @@ fn the_families_of_the_contract_are_there() {
         "imper_bridge_silent{orgid=\"acme\"} 1",
         "imper_bridge_journal_commit_seconds_bucket{le=\"0.0025\"} 1",
         "imper_bridge_journal_batch_size_sum 3.0",
+        "imper_bridge_details_reads_total{orgid=\"acme\",result=\"paused\"} 1",
+        "imper_bridge_details_waiting{orgid=\"acme\"} 2",
+        "imper_bridge_details_oldest_waiting_seconds{orgid=\"acme\"} 40.0",
+        "imper_bridge_details_failed{orgid=\"acme\"} 1",
         "imper_bridge_ready 1",
         "imper_bridge_disk_free_bytes 2000",
         "imper_bridge_disk_wanted_bytes 1000",

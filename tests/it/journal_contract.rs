@@ -41,6 +41,7 @@ macro_rules! contract {
 contract! {
     accepting:
         decides_once_and_shows_it,
+        what_was_concluded_from_an_earlier_event_is_void,
         remembers_after_reopening,
         orders_stale_messages,
         knows_a_late_retry_by_its_message_id,
@@ -82,6 +83,7 @@ contract! {
         what_concerns_no_event_holds_up_no_query,
         what_waits_may_be_deleted_and_erased_undelivered;
     details:
+        what_is_to_be_read_is_counted,
         details_wait_in_a_lane_of_their_own,
         what_was_being_read_is_read_again,
         a_wrong_set_up_stops_reading_but_no_delivery,
@@ -124,6 +126,7 @@ fn placed(change: StateChange) -> Incoming {
         dry_run: false,
         trace: None,
         note: None,
+        after: None,
     }
 }
 

@@ -51,6 +51,20 @@ pub(in crate::admin) struct Organisation {
     /// No message came for longer than expected.
     silent: bool,
     stages_seen: Vec<Stage>,
+    details: Details,
+}
+
+/// How reading back from Workday stands; nothing of it where nothing is read back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadingBack)]
+struct Details {
+    /// Protections whose details are still to be read.
+    waiting: u64,
+    oldest_waiting_seconds: f64,
+    /// Protections whose details cannot be read.
+    failed: u64,
+    /// Whether Workday denies access, so that it is left alone but for a probe from time to time.
+    denied: bool,
 }
 
 /// A stage that was seen in messages.
@@ -64,7 +78,7 @@ struct Stage {
 }
 
 pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now: Timestamp) -> Organisation {
-    let age = stats.oldest_pending.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    let age = |oldest: Option<Timestamp>| oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
     let through = stats.delivered_through(now);
     Organisation {
         orgid: stats.org,
@@ -72,7 +86,7 @@ pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now
         delivered: stats.delivered,
         dead: stats.dead,
         pending: stats.pending,
-        oldest_pending_seconds: age,
+        oldest_pending_seconds: age(stats.oldest_pending),
         paused: stats.paused.is_some(),
         paused_since: text(stats.paused.as_ref().map(|paused| paused.since)),
         paused_by: stats.paused.as_ref().map(|paused| paused.cause),
@@ -87,5 +101,11 @@ pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now
         stages_seen: (stats.stages.into_iter())
             .map(|seen| Stage { stage: seen.stage, interview: seen.interview, count: seen.count })
             .collect(),
+        details: Details {
+            waiting: stats.details.waiting,
+            oldest_waiting_seconds: age(stats.details.oldest_waiting),
+            failed: stats.details.failed,
+            denied: stats.details.denied,
+        },
     }
 }

@@ -2,6 +2,7 @@
 //! work for each application, which stands in a row of its own with what was read: no event waits
 //! for it, and it is forgotten without a trace.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,9 @@ use super::keys::halves;
 use super::turn::Turn;
 use crate::domain::{Details, OrgId};
 use crate::journal::batch::Key;
-use crate::journal::{Claimed, Claims, Fence, LaneKind, Quota, ReadBack, ReadBackRecord, ReadBackState, Settled};
+use crate::journal::{
+    Claimed, Claims, DetailsStats, Fence, LaneKind, Quota, ReadBack, ReadBackRecord, ReadBackState, Settled,
+};
 use crate::journal::{Settlement, Verdict};
 
 /// A piece of work that is due.
@@ -36,14 +39,14 @@ pub(super) fn reclaim(journal: &Connection, now: Timestamp) -> rusqlite::Result<
 
 impl Turn<'_> {
     /// Makes it the work of the application's lane to read the details anew, in the place of what
-    /// an earlier interview has asked for.
+    /// an earlier interview has asked for, or of what was given up.
     pub(super) fn want_details(&self, org: &OrgId, application: Key, event: u64) -> rusqlite::Result<()> {
         let (k1, k2) = halves(application);
         let sql = "INSERT INTO details (k1, k2, event, orgid, state, attempts, claimed, due_at)
                    VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5)
                    ON CONFLICT (k1, k2) DO UPDATE SET event = excluded.event, state = 0, attempts = 0, claimed = 0,
                        due_at = excluded.due_at, first_attempt_at = NULL, error = NULL
-                   WHERE event <> excluded.event";
+                   WHERE event <> excluded.event OR state = 2";
         let mut statement = self.journal.prepare_cached(sql)?;
         statement.execute(params![k1, k2, event, org.as_str(), self.batch.at().as_millisecond()]).map(drop)
     }
@@ -178,6 +181,24 @@ pub(super) fn over(connection: &Connection, org: &OrgId, before: Timestamp, most
                WHERE d.orgid = ?1 AND p.ended_at < ?2 LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     statement.query_map(params![org.as_str(), before.as_microsecond(), most], |row| row.get(0))?.collect()
+}
+
+/// How reading back stands, by organisation.
+pub(super) fn figures(connection: &Connection) -> rusqlite::Result<HashMap<String, DetailsStats>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.orgid, d.waiting, d.failed, e.received_at, ifnull(h.wrong, 0), d.error
+         FROM (SELECT orgid, count(*) FILTER (WHERE state = 0) AS waiting,
+                      count(*) FILTER (WHERE state = 2) AS failed, min(event) FILTER (WHERE state = 0) AS oldest,
+                      max(error) FILTER (WHERE state = 0) AS error FROM details GROUP BY orgid) d
+         LEFT JOIN event e ON e.sequence = d.oldest LEFT JOIN details_hold h ON h.orgid = d.orgid",
+    )?;
+    let read = |row: &Row<'_>| {
+        let oldest = row.get::<_, Option<i64>>(3)?.and_then(|at| Timestamp::from_millisecond(at).ok());
+        let (waiting, failed) = (row.get(1)?, row.get(2)?);
+        let stats = DetailsStats { waiting, failed, oldest_waiting: oldest, denied: row.get(4)?, error: row.get(5)? };
+        Ok((row.get(0)?, stats))
+    };
+    statement.query_map([], read)?.collect()
 }
 
 /// The columns that [`record`] reads, of a table named `d` that may have no row.

@@ -128,6 +128,10 @@ impl<'m> Turn<'m> {
         let incoming = &message.incoming;
         let id = |event: &EventRef| Some(shared.event_id(event));
         let (receipt, stored) = match decided {
+            Decided::Overtaken => {
+                self.outcomes.answers.push(Ok(Receipt::overtaken()));
+                return None;
+            }
             Decided::Duplicate(event) => {
                 let outcome = if incoming.dry_run { Outcome::DryRun } else { Outcome::Duplicate };
                 if !incoming.dry_run {

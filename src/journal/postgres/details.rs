@@ -14,12 +14,12 @@ use tokio_postgres::{Client, Row};
 use super::claim::now;
 use super::gate::milliseconds;
 use super::link::{Failure, Values};
-use super::row::{EVENT_COLUMNS, millisecond, stored, text};
+use super::row::{EVENT_COLUMNS, millisecond, number, optional, organisation, stored, text};
 use super::settle::Held;
 use super::shared::Shared;
 use crate::domain::OrgId;
-use crate::journal::{Claimed, Claims, Fence, Keep, LaneKind, Quota, ReadBack, ReadBackRecord, ReadBackState, Settled};
-use crate::journal::{Settlement, Verdict};
+use crate::journal::{Claimed, Claims, DetailsStats, Fence, Keep, LaneKind, Quota, ReadBack, ReadBackRecord};
+use crate::journal::{ReadBackState, Settled, Settlement, Verdict};
 
 /// Until when an organisation is left alone, and whether because its set-up is wrong.
 struct Hold {
@@ -34,7 +34,7 @@ struct Pick {
 }
 
 /// Makes it the work of the applications' lanes to read the details anew, in the place of what
-/// earlier interviews have asked for.
+/// earlier interviews have asked for, or of what was given up.
 pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Failure> {
     let wanted: Vec<_> = held.iter().filter(|held| held.settlement.read_back == ReadBack::Wanted).collect();
     if wanted.is_empty() {
@@ -47,7 +47,7 @@ pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result
                SELECT application, event, orgid, $4 FROM unnest($1, $2, $3) AS u (application, event, orgid)
                ON CONFLICT (application) DO UPDATE SET event = excluded.event, state = 0, attempts = 0,
                    claimed = false, due_at = excluded.due_at, first_attempt_at = NULL, error = NULL
-               WHERE details.event <> excluded.event";
+               WHERE details.event <> excluded.event OR details.state = 2";
     let values: Values<'_> = &[
         (&applications, Type::UUID_ARRAY),
         (&events, Type::INT8_ARRAY),
@@ -263,6 +263,27 @@ pub(super) async fn forget(client: &Client, keep: &Keep) -> Result<u64, Failure>
     let values: Values<'_> =
         &[(&orgs, Type::TEXT_ARRAY), (&each, Type::INT8_ARRAY), (&before(keep.otherwise), Type::INT8)];
     Ok(client.execute_typed(sql, values).await?)
+}
+
+/// How reading back stands, by organisation.
+pub(super) async fn figures(client: &Client) -> Result<HashMap<OrgId, DetailsStats>, Failure> {
+    let sql = "SELECT d.orgid, d.waiting, d.failed, e.received_at, coalesce(h.wrong, false), d.error
+               FROM (SELECT orgid, count(*) FILTER (WHERE state = 0) AS waiting,
+                            count(*) FILTER (WHERE state = 2) AS failed, min(event) FILTER (WHERE state = 0) AS oldest,
+                            max(error) FILTER (WHERE state = 0) AS error FROM details GROUP BY orgid) d
+               LEFT JOIN event e ON e.sequence = d.oldest LEFT JOIN details_hold h ON h.orgid = d.orgid";
+    let rows = client.query_typed(sql, &[]).await?;
+    let read = |row: &Row| {
+        let stats = DetailsStats {
+            waiting: number(row, 1)?,
+            failed: number(row, 2)?,
+            oldest_waiting: optional(row, 3)?,
+            denied: row.try_get(4)?,
+            error: row.try_get(5)?,
+        };
+        Ok((organisation(row, 0)?, stats))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The columns that [`record`] reads, of a table named `d` that may have no row.

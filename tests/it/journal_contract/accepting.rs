@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use imper_bridge::domain::{ApplicationId, EventType, Occurred, Outcome, Position};
 use imper_bridge::journal::{
-    Deliver, DeliveryState, EventFilter, Health, Incoming, Receipt, Ticket, Unavailable, Verdict,
+    After, Deliver, DeliveryState, EventFilter, Health, Incoming, Receipt, Ticket, Unavailable, Verdict,
 };
 
 use super::driver::Driver;
@@ -131,4 +131,27 @@ pub(super) fn many_at_once_are_each_answered<D: Driver>() {
     assert_eq!((started, receipts.len()), (1500, 3000));
     assert_eq!(journal.stats(AGES).wait().unwrap()[0].accepted, 3000);
     assert_eq!(journal.health(), Health::Ready);
+}
+
+/// A conclusion holds only as long as nothing else was heard of the application.
+pub(super) fn what_was_concluded_from_an_earlier_event_is_void<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let after = |event, stage| Incoming { after: Some(After(event)), ..message("A1", stage) };
+    let first = accept(&*journal, after(None, "Interview"));
+    assert_eq!(first.outcome(), Outcome::Accepted, "nothing was known, and that was so");
+    let void = accept(&*journal, after(None, "Offer"));
+    assert!(void.is_overtaken() && void.event_id().is_none());
+    accept(&*journal, message("A1", "Second Interview"));
+    assert!(accept(&*journal, after(first.event_id(), "Offer")).is_overtaken(), "something else was heard");
+    let latest = all(&*journal, EventFilter::default())[0].event.event_id;
+    assert_eq!(all(&*journal, EventFilter::default()).len(), 2, "nothing is stored of what is void");
+    drop(journal);
+    let journal = driver.open();
+    assert!(accept(&*journal, after(first.event_id(), "Offer")).is_overtaken(), "also after a start");
+    assert_eq!(accept(&*journal, after(Some(latest), "Offer")).outcome(), Outcome::Accepted);
+    // Both in one batch: the second is judged by what the first left.
+    let both = [journal.accept(after(None, "Screen")), journal.accept(message("A2", "Interview"))];
+    let [void, other] = both.map(|ticket| ticket.unwrap().wait().unwrap());
+    assert!(void.is_overtaken() && other.outcome() == Outcome::Accepted);
 }

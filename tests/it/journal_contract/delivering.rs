@@ -118,6 +118,7 @@ pub(super) fn protections_follow_settlements<D: Driver>() {
     assert_eq!((on.len(), on[0].span.started_at, on[0].application.as_str()), (1, Some(started), "A1"));
     let ended = handle(protection::Change::Ended);
     assert!(active(true).is_empty());
+    assert_eq!(active(false).len(), 1, "what was never on does not end");
     assert_eq!(active(false)[0].span, protection::Span { started_at: Some(started), ended_at: Some(ended) });
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use imper_bridge::domain::protection::Change;
 use imper_bridge::domain::{CandidateId, Details};
 use imper_bridge::journal::{
-    Claimed, Claims, Journal, Keep, LaneKind, ProtectionFilter, Quota, ReadBack, ReadBackRecord, ReadBackState,
+    Ages, Claimed, Claims, Journal, Keep, LaneKind, ProtectionFilter, Quota, ReadBack, ReadBackRecord, ReadBackState,
     Settled, Settlement, Turn, Verdict,
 };
 
@@ -215,6 +215,31 @@ pub(super) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     assert!(journal.protections(ProtectionFilter::default(), None, 10).wait().unwrap().items.is_empty());
     driver.advance(LEASE + SECOND);
     assert!(claim_details(&*journal).is_empty());
+}
+
+pub(super) fn what_is_to_be_read_is_counted<D: Driver>() {
+    let driver = D::fresh();
+    let journal = driver.open();
+    let ages = Ages { useful_within: HOUR, open_interview: DAY };
+    let counted = || journal.stats(ages).wait().unwrap().remove(0).details;
+    started(&*journal, "A1");
+    started(&*journal, "A2");
+    let waiting = counted();
+    assert_eq!((waiting.waiting, waiting.failed, waiting.denied, waiting.error), (2, 0, false, None));
+    assert!(waiting.oldest_waiting.is_some_and(|oldest| oldest <= driver.now()));
+    let claimed = claim_details(&*journal);
+    assert_eq!(counted().waiting, 2, "what is being read is not read yet");
+    settle(&*journal, &claimed[0], Verdict::Dead);
+    settle(&*journal, &claimed[1], Verdict::Paused { probe_after: HOUR });
+    let denied = counted();
+    assert_eq!((denied.waiting, denied.failed, denied.denied), (1, 1, true));
+    assert_eq!(denied.error.as_deref(), Some("the relay answered 503"));
+    journal.turn(Turn::Resume(org("acme")), "anna".into()).wait().unwrap();
+    assert!(!counted().denied, "an operator lets it go");
+    let again = claim_details(&*journal).remove(0);
+    settle(&*journal, &again, Verdict::Delivered);
+    let read = counted();
+    assert_eq!((read.waiting, read.failed, read.oldest_waiting, read.error), (0, 1, None, None));
 }
 
 #[test]

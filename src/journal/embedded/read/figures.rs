@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::place;
 use crate::domain::OrgId;
-use crate::journal::embedded::append;
+use crate::journal::embedded::{append, details};
 use crate::journal::{Ages, OrganisationStats, Pulse, StageSeen};
 
 pub(in crate::journal::embedded) fn stats(
@@ -21,7 +21,7 @@ pub(in crate::journal::embedded) fn stats(
     )?;
     let at = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
     let (overdue, open) = (overdue_starts(connection, old)?, open_too_long(connection, old)?);
-    let dead = oldest_dead(connection)?;
+    let (dead, mut details) = (oldest_dead(connection)?, details::figures(connection)?);
     let rows = statement.query_map([], |row| {
         let org = append::organisation(row, 0)?;
         let pulse = pulses.iter().find(|pulse| pulse.org == org);
@@ -39,6 +39,7 @@ pub(in crate::journal::embedded) fn stats(
             paused: pulse.and_then(|pulse| pulse.paused.clone()),
             held_until: pulse.and_then(|pulse| pulse.held_until),
             stages: stages(connection, &org)?,
+            details: details.remove(org.as_str()).unwrap_or_default(),
             org,
         })
     })?;

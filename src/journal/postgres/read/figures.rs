@@ -6,10 +6,11 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::domain::OrgId;
+use crate::journal::postgres::details;
 use crate::journal::postgres::gate::{self, milliseconds};
 use crate::journal::postgres::link::Failure;
 use crate::journal::postgres::row::{number, optional, organisation};
-use crate::journal::{Ages, OrganisationStats, StageSeen};
+use crate::journal::{Ages, DetailsStats, OrganisationStats, StageSeen};
 
 /// Figures per organisation that ever had a message.
 pub(in crate::journal::postgres) async fn stats(
@@ -33,18 +34,20 @@ pub(in crate::journal::postgres) async fn stats(
         gate::COLUMNS
     );
     let (useful, open) = (milliseconds(ages.useful_within), milliseconds(ages.open_interview));
-    let (rows, open, stages) = tokio::try_join!(
+    let (rows, open, stages, details) = tokio::try_join!(
         async { Ok(client.query_typed(&sql, &[(&useful, Type::INT8)]).await?) },
         open_too_long(client, open),
         stages(client),
+        details::figures(client),
     )?;
-    rows.iter().map(|row| figures(row, &open, &stages)).collect()
+    rows.iter().map(|row| figures(row, &open, &stages, &details)).collect()
 }
 
 fn figures(
     row: &Row,
     open: &HashMap<OrgId, u64>,
     stages: &HashMap<OrgId, Vec<StageSeen>>,
+    details: &HashMap<OrgId, DetailsStats>,
 ) -> Result<OrganisationStats, Failure> {
     let org = organisation(row, 0)?;
     let gate = gate::read(row, 10)?.map(|(_, gate)| gate).unwrap_or_default();
@@ -62,6 +65,7 @@ fn figures(
         paused: gate.paused()?,
         held_until: gate.held()?,
         stages: stages.get(&org).cloned().unwrap_or_default(),
+        details: details.get(&org).cloned().unwrap_or_default(),
         org,
     })
 }
