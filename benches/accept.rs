@@ -55,6 +55,7 @@ fn message(number: u64) -> Incoming {
         dry_run: false,
         trace: None,
         note: None,
+        after: None,
     }
 }
 

@@ -61,7 +61,13 @@ pub struct Incoming {
     pub trace: Option<Box<str>>,
     /// Who made it and why, where an operator did.
     pub note: Option<Box<str>>,
+    /// What it was concluded from; with any later event of the application it is void.
+    pub after: Option<After>,
 }
+
+/// The latest event of an application at some time; `None`: nothing was known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After(pub Option<EventId>);
 
 /// Which events have somewhere to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +95,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The event; of a duplicate, the first one; none for a dry run of something new.
+    /// Of what is void by its [`After`].
+    pub(crate) fn overtaken() -> Self {
+        Self { event_id: None, event_type: EventType::StateChanged, outcome: Outcome::Stale }
+    }
+
+    /// Whether it was void, so that nothing was stored.
+    pub fn is_overtaken(&self) -> bool {
+        self.event_id.is_none() && self.outcome == Outcome::Stale
+    }
+
+    /// The event; of a duplicate, the first one; none for a dry run of something new and for what was
+    /// void.
     pub fn event_id(&self) -> Option<EventId> {
         self.event_id
     }

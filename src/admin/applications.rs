@@ -203,6 +203,7 @@ pub(super) async fn move_by_hand(
         dry_run: false,
         trace: None,
         note: Some(note.into()),
+        after: None,
     };
     let receipt = admin.journal.accept(incoming)?.await?;
     let event = receipt.event_id().map(tracing::field::display);

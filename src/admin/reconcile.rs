@@ -36,12 +36,16 @@ struct Differs {
     /// Where the candidate is known to be; null where nothing is known of the application.
     #[schema(required)]
     known: Option<Position>,
-    workday: Position,
+    /// Where Workday puts the candidate; null where it does not show the application, although the
+    /// candidate is known to be in an interview: somebody has to look why.
+    #[schema(required)]
+    workday: Option<Position>,
     #[schema(required)]
     stage: Option<Text>,
     #[schema(required)]
     status: Option<Text>,
-    /// Whether what is known is later than what Workday says: then nothing is missing.
+    /// Whether what is known is later than what Workday says, or something was heard of the application
+    /// while Workday was asked: then nothing is journalled.
     overtaken: bool,
     /// The event that was journalled.
     #[schema(required)]
@@ -92,6 +96,7 @@ pub(super) async fn compare(
         };
         differences.push(differs(difference, receipt.as_ref()));
     }
+    differences.extend(comparison.lost.into_iter().map(lost));
     let found = differences.len();
     tracing::info!(token = token.name, orgid = %org, found, apply, action = "reconcile", "an operator acted");
     let (compared, not_shown) = (comparison.compared, comparison.not_shown);
@@ -107,16 +112,33 @@ impl From<ReconcileError> for Problem {
     }
 }
 
+fn lost((job_application_id, candidate_id): (ApplicationId, CandidateId)) -> Differs {
+    Differs {
+        job_application_id,
+        candidate_id,
+        known: Some(Position::In),
+        workday: None,
+        stage: None,
+        status: None,
+        overtaken: false,
+        event_id: None,
+        event_type: None,
+        outcome: None,
+    }
+}
+
 fn differs(difference: Difference, receipt: Option<&Receipt>) -> Differs {
     let change = difference.change;
+    let overtaken = difference.overtaken || receipt.is_some_and(Receipt::is_overtaken);
+    let receipt = receipt.filter(|receipt| !receipt.is_overtaken());
     Differs {
         job_application_id: change.application,
         candidate_id: change.candidate,
         known: difference.known,
-        workday: difference.workday,
+        workday: Some(difference.workday),
         stage: change.stage,
         status: change.status,
-        overtaken: difference.overtaken,
+        overtaken,
         event_id: receipt.and_then(Receipt::event_id),
         event_type: receipt.map(Receipt::event_type),
         outcome: receipt.map(Receipt::outcome),

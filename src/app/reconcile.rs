@@ -56,11 +56,14 @@ async fn one(admin: &Admin, routing: &Routing, org: &OrgId) -> Result<(), Reconc
     let rules = Rules { org, policy: &organisation.policy, deliver: organisation.deliver() };
     let since = admin.clock.now() - RECENT;
     let comparison = reconcile::compare(&*admin.journal, &client, rules, since).await?;
+    if !comparison.lost.is_empty() {
+        tracing::warn!(orgid = %org, applications = comparison.lost.len(), "Workday does not show applications in interview");
+    }
     for difference in comparison.differences.iter().filter(|difference| !difference.overtaken) {
         let receipt = reconcile::apply(&*admin.journal, rules, difference, ACTOR).await?;
-        let event = receipt.event_id().map(tracing::field::display);
+        let Some(event) = receipt.event_id() else { continue };
         let event_type = receipt.event_type().as_str();
-        tracing::warn!(orgid = %org, event.id = event, event_type, "Workday had dropped this; it is journalled now");
+        tracing::warn!(orgid = %org, event.id = %event, event_type, "Workday had dropped this; it is journalled now");
     }
     Ok(())
 }

@@ -74,9 +74,13 @@ fn waiting(org: &str) -> anyhow::Result<ProgressBar> {
 fn row(difference: &Value) -> Vec<String> {
     let keys = ["job_application_id", "candidate_id", "known", "workday", "stage", "status"];
     let mut row: Vec<_> = keys.iter().map(|key| cell(&difference[key])).collect();
+    if difference["workday"].is_null() {
+        row[3] = "not shown".into();
+    }
     row.push(match (&difference["event_type"], &difference["overtaken"]) {
         (Value::String(event_type), _) => format!("{event_type} journalled"),
         (_, Value::Bool(true)) => "nothing: what is known is later".into(),
+        _ if difference["workday"].is_null() => "nothing: look it up in Workday".into(),
         _ => "nothing yet: --apply journals it".into(),
     });
     row

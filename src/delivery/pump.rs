@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::{Handled, Outcome, Policy, Reason, Routes, report, share, verdict};
 use crate::clock::Clock;
+use crate::domain::protection::Change;
 use crate::domain::{EventType, OrgId};
 use crate::journal::{Answered, Claimed, LaneKind, Quota, ReadBack, Settled, Settlement, Verdict, Work};
 
@@ -149,6 +150,10 @@ impl Pump {
             LaneKind::Delivery => report::delivery(&claimed, &handled, verdict),
         }
         let Handled { answered, protection, read_back, reason, .. } = handled;
+        // A protection that is on from before another handler was configured ends with its interview.
+        let ends = is_delivery && verdict == Verdict::Delivered;
+        let ends = ends && claimed.event.event_type == EventType::InterviewEnded;
+        let protection = protection.or(ends.then_some(Change::Ended));
         let attempted = Attempted { verdict, reason, latency: answered.latency };
         let settlement = Settlement { fence: claimed.fence, verdict, answered, protection, read_back, late };
         self.settle(settlement, &org, attempted).await;

@@ -27,7 +27,7 @@ impl Change {
 /// The span of one application's protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// When the latest interview started; unknown if only its end was heard of.
+    /// When the latest interview started; `None`: there was no protection.
     pub started_at: Option<Timestamp>,
     /// When it ended; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
@@ -39,13 +39,14 @@ impl Span {
         self.started_at.is_some() && self.ended_at.is_none()
     }
 
-    /// The span after `change` took effect at `at`. Applying the same change twice is applying it once.
+    /// The span after `change` took effect at `at`. Applying the same change twice is applying it once,
+    /// and there is nothing to end where nothing was on.
     #[must_use]
     pub fn after(self, change: Change, at: Timestamp) -> Self {
         match change {
             Change::Activated if self.is_active() => self,
             Change::Activated => Self { started_at: Some(at), ended_at: None },
-            Change::Ended if self.ended_at.is_some() => self,
+            Change::Ended if !self.is_active() => self,
             Change::Ended => Self { ended_at: Some(at), ..self },
         }
     }
@@ -65,6 +66,6 @@ mod tests {
         assert_eq!(off, Span { started_at: Some(at(1)), ended_at: Some(at(3)) });
         assert_eq!(off.after(Change::Ended, at(4)), off);
         assert_eq!(off.after(Change::Activated, at(5)), Span { started_at: Some(at(5)), ended_at: None });
-        assert_eq!(Span::default().after(Change::Ended, at(6)), Span { started_at: None, ended_at: Some(at(6)) });
+        assert_eq!(Span::default().after(Change::Ended, at(6)), Span::default());
     }
 }

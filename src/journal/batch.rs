@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::Incoming;
+use super::{After, Incoming};
 use crate::domain::lifecycle::{self, Decision, Likeness, Seen, Standing};
-use crate::domain::{EventType, Outcome, Position};
+use crate::domain::{EventId, EventType, Outcome, Position};
 
 /// A stored event, as far as a duplicate's answer needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,8 @@ pub enum Decided {
     New(NewEvent),
     /// It repeats this event.
     Duplicate(EventRef),
+    /// What it was concluded from does not hold any more: it is not stored.
+    Overtaken,
 }
 
 /// What a batch learned, to be merged once it is committed.
@@ -124,6 +126,10 @@ impl<'k, K: Knowledge> Batch<'k, K> {
     /// When the store cannot be read.
     pub fn decide(&mut self, message: &Keyed) -> Result<Decided, K::Error> {
         let known = self.known(message.application)?;
+        let latest = known.map(|known| known.head);
+        if message.incoming.after.is_some_and(|After(event)| event.map(EventId::sequence) != latest) {
+            return Ok(Decided::Overtaken);
+        }
         let repeated = match message.message {
             None => None,
             Some(key) => match self.learned.messages.get(&key) {

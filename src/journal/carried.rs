@@ -130,6 +130,7 @@ pub const TABLES: &[Table] = &[
             ("read_at", Int),
         ],
     },
+    Table { name: "details_hold", columns: &[("orgid", Text), ("until", Int), ("wrong", Bool)] },
     Table { name: "action", columns: &[("at", Int), ("what", Text), ("actor", Text), ("orgid", Text), ("event", Int)] },
     Table {
         name: "figure",

@@ -5,8 +5,9 @@
 //!
 //! - `accept` takes messages in: `knowledge` locks and loads what they are compared with, `store`
 //!   writes what was decided.
-//! - `work` is the desk of whoever delivers: `claim` hands out the heads of due lanes, `settle`
-//!   records results, `gate` is what stops an organisation, `protect` what became of protections.
+//! - `work` are the desks of whoever delivers: `claim` hands out the heads of due lanes, `settle`
+//!   records results, `gate` is what stops an organisation, `set_up` what results do to
+//!   that, `protect` what became of protections.
 //! - `details` is the lane in which a protection's details are read back.
 //! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
@@ -35,6 +36,7 @@ mod refused;
 mod removal;
 mod row;
 mod schema;
+mod set_up;
 mod settle;
 mod shared;
 mod store;
@@ -67,6 +69,7 @@ use crate::domain::{ApplicationId, CandidateId, EventId, OrgId};
 pub use nonces::NonceTable;
 pub use open::{OpenError, Options, reach};
 pub use refused::RefusedTable;
+pub use schema::Tables;
 pub use target::{Target, TargetError};
 
 /// How many messages may wait before more are turned away.
@@ -89,6 +92,7 @@ pub struct Postgres {
 struct Posts {
     messages: mpsc::Sender<accept::Asked>,
     work: mpsc::Sender<work::Asked>,
+    done: mpsc::Sender<work::Done>,
     queries: mpsc::UnboundedSender<Query>,
     jobs: mpsc::UnboundedSender<Job>,
 }
@@ -167,8 +171,8 @@ impl Work for Postgres {
     fn claim(&self, quota: Quota, lease: Duration) -> Ticket<Claims> {
         let (promise, ticket) = Ticket::new();
         self.post(|posts| {
-            if let Err(TrySendError::Full(asked)) = posts.work.try_send(work::Asked::Claim(quota, lease, promise)) {
-                asked.refuse(&Unavailable::Busy);
+            if let Err(TrySendError::Full((.., promise))) = posts.work.try_send((quota, lease, promise)) {
+                promise.keep(Err(Unavailable::Busy));
             }
         });
         ticket
@@ -177,9 +181,8 @@ impl Work for Postgres {
     fn settle(&self, settlement: Settlement) -> Ticket<Settled> {
         let (promise, ticket) = Ticket::new();
         self.post(|posts| {
-            let asked = work::Asked::Settle(Box::new(settlement), promise);
-            if let Err(TrySendError::Full(asked)) = posts.work.try_send(asked) {
-                asked.refuse(&Unavailable::Busy);
+            if let Err(TrySendError::Full((_, promise))) = posts.done.try_send((settlement, promise)) {
+                promise.keep(Err(Unavailable::Busy));
             }
         });
         ticket

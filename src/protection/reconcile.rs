@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{
-    ApplicationId, CandidateId, Occurred, OrgId, Position, Reason, RequisitionId, Source, StagePolicy, StateChange,
-    Text,
+    ApplicationId, CandidateId, EventId, Occurred, OrgId, Position, Reason, RequisitionId, Source, StagePolicy,
+    StateChange, Text,
 };
 use crate::journal::Unavailable;
-use crate::journal::{ApplicationFilter, ApplicationRecord, Deliver, EventFilter, Incoming, Journal, Receipt};
+use crate::journal::{After, ApplicationFilter, ApplicationRecord, Deliver, EventFilter, Incoming, Journal, Receipt};
 use crate::workday::{Application, Candidate, Client, Failure, Id, Reference};
 
 /// Finds what asks Workday for an organisation.
@@ -56,6 +56,8 @@ pub struct Comparison {
     pub compared: usize,
     /// Of how many Workday says nothing.
     pub not_shown: usize,
+    /// Those of them that are in an interview, with their candidates: somebody has to look why.
+    pub lost: Vec<(ApplicationId, CandidateId)>,
     /// Those that stand elsewhere.
     pub differences: Vec<Difference>,
 }
@@ -72,6 +74,8 @@ pub struct Difference {
     /// Whether what is known is later than what Workday says, so that nothing is missing.
     pub overtaken: bool,
     reason: Reason,
+    /// The application's latest event when Workday was asked, and how often it had been repeated.
+    latest: Option<(EventId, u64)>,
 }
 
 /// An application, as it is known.
@@ -82,12 +86,15 @@ struct Known {
     status: Option<Text>,
     position: Position,
     at: Timestamp,
+    latest: (EventId, u64),
 }
 
 impl From<ApplicationRecord> for Known {
     fn from(record: ApplicationRecord) -> Self {
+        let latest = (record.latest.event.event_id, record.latest.duplicates);
         let event = record.latest.event;
         Self {
+            latest,
             position: if record.in_interview_since.is_some() { Position::In } else { Position::Out },
             candidate: event.candidate_id,
             requisition: event.job_requisition_id,
@@ -116,21 +123,29 @@ pub async fn compare(
     for step in candidates.chunks(STEP) {
         for candidate in ask(client, step).await? {
             let Some(id) = step.iter().find(|id| candidate.reference.has(id.as_str())) else { continue };
+            let mut entries: BTreeMap<_, Vec<_>> = BTreeMap::new();
             for application in &candidate.applications {
                 let Some(application_id) = which(application, &known) else { continue };
+                entries.entry(application_id).or_default().push(application);
+            }
+            for (application_id, entries) in entries {
                 let before = known.get(&application_id);
-                shown.extend(before.map(|_| application_id.clone()));
-                let difference = difference(application, application_id, id, before, rules.policy);
-                comparison.differences.extend(difference);
+                let changes = entries.iter().filter_map(|entry| change(entry, &application_id, id, before));
+                let Some(placed) = decisive(changes, rules.policy) else { continue };
+                shown.extend(before.map(|_| application_id));
+                comparison.differences.extend(difference(placed, before));
             }
         }
     }
     comparison.compared = known.len();
     comparison.not_shown = known.len() - shown.len();
+    let lost = known.into_iter().filter(|(id, known)| known.position == Position::In && !shown.contains(id));
+    comparison.lost = lost.map(|(id, known)| (id, known.candidate)).collect();
     Ok(comparison)
 }
 
-/// Journals the event that is missing.
+/// Journals the event that is missing, unless something else was heard of the application since Workday
+/// was asked: then the receipt says that it was overtaken, and nothing is stored.
 ///
 /// # Errors
 /// When the journal cannot take it.
@@ -140,6 +155,11 @@ pub async fn apply(
     difference: &Difference,
     actor: &str,
 ) -> Result<Receipt, Unavailable> {
+    // A repetition leaves the latest event as it is, and says all the same that it holds.
+    let now = journal.application(rules.org.clone(), difference.change.application.clone()).await?;
+    if now.map(|record| Known::from(record).latest) != difference.latest {
+        return Ok(Receipt::overtaken());
+    }
     let incoming = Incoming {
         org: rules.org.clone(),
         change: difference.change.clone(),
@@ -152,6 +172,7 @@ pub async fn apply(
         dry_run: false,
         trace: None,
         note: Some(actor.into()),
+        after: Some(After(difference.latest.map(|(event, _)| event))),
     };
     journal.accept(incoming)?.await
 }
@@ -216,54 +237,64 @@ fn which(application: &Application, known: &BTreeMap<ApplicationId, Known>) -> O
     own.or_else(|| ApplicationId::new(reference.id("Job_Application_ID").or_else(|| reference.id("WID"))?).ok())
 }
 
-fn difference(
+/// What Workday's message would have said of the application.
+fn change(
     application: &Application,
-    id: ApplicationId,
+    id: &ApplicationId,
     candidate: &CandidateId,
     known: Option<&Known>,
-    policy: &StagePolicy,
-) -> Option<Difference> {
-    let stage = named(&application.stage, "Recruiting_Stage_ID")?;
-    let status = application.disposition.as_ref().and_then(|reference| named(reference, "Recruiting_Disposition_ID"));
-    // Where it stands as the last message said, none is missing, whatever that message made of it.
-    let same = |known: &Known| {
-        stands(&application.stage, known.stage.as_ref()) && (status.is_none() || status == known.status)
-    };
-    if known.is_some_and(same) {
-        return None;
-    }
+) -> Option<StateChange> {
     let requisition = application.requisition.id("Job_Requisition_ID").or_else(|| application.requisition.id("WID"));
-    let requisition = match known {
-        Some(known) => known.requisition.clone(),
-        None => RequisitionId::new(requisition?).ok()?,
-    };
-    let occurred = application.at.as_deref().and_then(Occurred::parse);
-    let change = StateChange {
-        application: id,
+    Some(StateChange {
+        application: id.clone(),
         candidate: candidate.clone(),
-        requisition,
-        stage: Some(stage),
+        requisition: match known {
+            Some(known) => known.requisition.clone(),
+            None => RequisitionId::new(requisition?).ok()?,
+        },
+        stage: Some(named(&application.stage, "Recruiting_Stage_ID")?),
         stage_aliases: application.stage.ids.iter().filter_map(|id| Text::new(&id.text)).collect(),
         step: application.step.as_ref().and_then(|reference| named(reference, "Workflow_Step_ID")),
-        status,
+        status: application.disposition.as_ref().and_then(|reference| named(reference, "Recruiting_Disposition_ID")),
         told: None,
-        occurred,
-    };
-    let (workday, reason) = policy.position(&change);
+        occurred: application.at.as_deref().and_then(Occurred::parse),
+    })
+}
+
+/// A candidate may be in two stages of one application at once: one interview among them is enough.
+fn decisive(
+    changes: impl Iterator<Item = StateChange>,
+    policy: &StagePolicy,
+) -> Option<(StateChange, Position, Reason)> {
+    let placed = changes.map(|change| {
+        let (position, reason) = policy.position(&change);
+        (change, position, reason)
+    });
+    // Of equals the last one.
+    placed.max_by_key(|(_, position, _)| *position == Position::In)
+}
+
+fn difference((change, workday, reason): (StateChange, Position, Reason), known: Option<&Known>) -> Option<Difference> {
+    // Where it stands as the last message said, none is missing, whatever that message made of it.
+    if known.is_some_and(|known| stands(&change, known)) {
+        return None;
+    }
     if known.map_or(Position::Out, |known| known.position) == workday {
         return None;
     }
-    let overtaken = known.zip(occurred).is_some_and(|(known, occurred)| occurred.at < known.at);
-    Some(Difference { change, known: known.map(|known| known.position), workday, overtaken, reason })
+    let overtaken = known.zip(change.occurred).is_some_and(|(known, occurred)| occurred.at < known.at);
+    let latest = known.map(|known| known.latest);
+    Some(Difference { change, known: known.map(|known| known.position), workday, overtaken, reason, latest })
 }
 
 fn named(reference: &Reference, kind: &str) -> Option<Text> {
     Text::new(&reference.name(kind)?)
 }
 
-/// Whether the stage goes by this name.
-fn stands(stage: &Reference, name: Option<&Text>) -> bool {
-    let Some(name) = name.map(|name| name.as_str().to_lowercase()) else { return false };
-    let names = stage.descriptor.iter().map(String::as_str).chain(stage.ids.iter().map(|id| id.text.as_str()));
-    names.map(|each| each.trim().to_lowercase()).any(|each| each == name)
+/// Whether it is the stage that is known, by any of its names, and no other status.
+fn stands(change: &StateChange, known: &Known) -> bool {
+    let folded = |text: &Text| text.as_str().trim().to_lowercase();
+    let Some(name) = known.stage.as_ref().map(folded) else { return false };
+    let is_there = change.stage.iter().chain(&change.stage_aliases).any(|stage| folded(stage) == name);
+    is_there && (change.status.is_none() || change.status == known.status)
 }

@@ -148,5 +148,6 @@ fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequ
         dry_run: false,
         trace: traceparent_of(request).map(|trace| trace.to_string().into()),
         note: None,
+        after: None,
     }
 }

@@ -105,6 +105,7 @@ impl Envelope {
             dry_run,
             trace: self.trace.map(|trace| trace.to_string().into()),
             note: None,
+            after: None,
         })
     }
 

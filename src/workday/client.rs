@@ -143,7 +143,9 @@ impl Inner {
         timeout: Duration,
     ) -> Result<Vec<T>, Failure> {
         let (begun, mut items) = (Instant::now(), Vec::new());
-        for page in 1..=MOST_PAGES {
+        // A page holds an entry at least.
+        let most = MOST_PAGES.min(wanted.len());
+        for page in 1..=most {
             let answer = self.ask(wanted, page, timeout.saturating_sub(begun.elapsed())).await?;
             let Some(got) = take(answer) else {
                 return Err(Failure::again("Workday answered something else than was asked for".into()));
@@ -153,7 +155,7 @@ impl Inner {
                 return Ok(items);
             }
         }
-        Err(Failure::Refused(format!("Workday's answer has more than {MOST_PAGES} pages")))
+        Err(Failure::again(format!("Workday's answer has more pages than {most} entries can fill")))
     }
 
     /// Asks for a page. Where what it was signed with is refused, once more with what else there is:

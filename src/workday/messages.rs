@@ -116,6 +116,14 @@ pub(super) enum Wanted<'w> {
     Requisitions(&'w [Id]),
 }
 
+impl Wanted<'_> {
+    /// How many entries are asked for.
+    pub(super) fn len(self) -> u32 {
+        let (Self::Candidates(ids) | Self::Requisitions(ids)) = self;
+        u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    }
+}
+
 /// The version that an address of the service names, such as 26.1.
 pub(super) fn version(path: &str) -> Option<(u32, u32)> {
     let (major, minor) = path.trim_end_matches('/').rsplit('/').next()?.strip_prefix('v')?.split_once('.')?;

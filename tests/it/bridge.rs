@@ -183,6 +183,13 @@ impl Bridge {
         self.client.get(url).bearer_auth(token).timeout(PATIENCE).send().await.unwrap()
     }
 
+    /// Asks the admin API for an action.
+    pub(crate) async fn post_to(&self, path: &str) -> Response {
+        let client = imper_bridge::delivery::relay::client(None, None).unwrap();
+        let request = client.post(format!("{}/api/v1/{path}", self.admin)).bearer_auth(TOKEN);
+        request.timeout(PATIENCE).send().await.unwrap()
+    }
+
     /// All events of the journal, oldest first.
     pub(crate) async fn events(&self, query: &str) -> Vec<Value> {
         let (mut events, mut cursor) = (Vec::new(), String::new());

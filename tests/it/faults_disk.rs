@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare, command, element};
+use crate::bridge::{Bridge, Home, PATIENCE, bare, command, element};
 use crate::relay::Relay;
 
 fn relayed(relay: &Relay) -> String {
@@ -56,9 +56,7 @@ fn fill(path: &Path) {
 
 /// Pauses or resumes them.
 async fn deliveries(bridge: &Bridge, what: &str) {
-    let client = imper_bridge::delivery::relay::client(None, None).unwrap();
-    let url = format!("{}/api/v1/organisations/acme/{what}", bridge.admin);
-    let answer = client.post(url).bearer_auth(TOKEN).timeout(PATIENCE).send().await.unwrap();
+    let answer = bridge.post_to(&format!("organisations/acme/{what}")).await;
     assert!(answer.status().is_success(), "{what}: {}", answer.status());
 }
 

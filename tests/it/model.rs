@@ -489,5 +489,6 @@ fn incoming(message: &Message) -> Incoming {
         dry_run: message.dry_run,
         trace: None,
         note: None,
+        after: None,
     }
 }

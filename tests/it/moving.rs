@@ -2,14 +2,21 @@
 //! after, also where the move was killed half-way.
 
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use imper_bridge::clock::SystemClock;
+use imper_bridge::domain::protection::Change;
+use imper_bridge::journal::postgres::Postgres;
+use imper_bridge::journal::{LaneKind, Quota, ReadBack, Settled, Settlement, Verdict, Work, embedded};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare, command};
 use crate::cluster::{self, Cluster, Database};
+use crate::journal_contract::{LEASE, accept, claim, message, quota, settlement};
 use crate::relay::Relay;
+use crate::shared_journal::options;
 
 /// An organisation with a relay, one whose protections are the bridge's own, and what lets nothing be
 /// sent again while both sides are compared.
@@ -235,4 +242,28 @@ fn a_move_into_what_is_not_empty_or_from_what_is_not_there_is_refused() {
     assert_eq!(code, Some(0), "an empty journal is moved as well: {text}");
     let (code, text) = said(&moving(&home, &database.url()).output().unwrap());
     assert!(code == Some(1) && text.contains("holds a journal already"), "{text}");
+}
+
+/// Who must not be asked before the move must not be asked after it either.
+#[test]
+fn a_pause_of_reading_back_is_carried_over() {
+    let (home, database) = (Home::new(&sections(&Relay::start())), cluster::shared().database(None));
+    let hour = Duration::from_secs(3_600);
+    let details = || Quota { kind: LaneKind::Details, ..quota() };
+    let path = home.path("journal.db");
+    let journal = embedded::Embedded::open(&path, embedded::Options::default(), Arc::new(SystemClock::new())).unwrap();
+    accept(&journal, message("A1", "Interview"));
+    let started = claim(&journal).remove(0);
+    let (protection, read_back) = (Some(Change::Activated), ReadBack::Wanted);
+    let handled = Settlement { protection, read_back, ..settlement(&started, Verdict::Delivered) };
+    assert_eq!(journal.settle(handled).wait().unwrap(), Settled::Applied);
+    let refused = journal.claim(details(), LEASE).wait().unwrap().claimed.remove(0);
+    let wrong = settlement(&refused, Verdict::Paused { probe_after: hour });
+    assert_eq!(journal.settle(wrong).wait().unwrap(), Settled::Applied);
+    drop(journal);
+    let (code, text) = said(&moving(&home, &database.url()).output().unwrap());
+    assert_eq!(code, Some(0), "{text}");
+    let journal = Postgres::open(options(&database)).unwrap();
+    let claims = journal.claim(details(), LEASE).wait().unwrap();
+    assert!(claims.claimed.is_empty() && claims.next_due.is_some_and(|due| due > hour / 2), "{claims:?}");
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bridge::{Bridge, Home, PATIENCE, bare};
 use crate::chance::{self, Chance};
+use crate::relay::Relay;
 use crate::workday::{CLIENT, Fails, PASSWORD, REFRESH_TOKEN, Workday};
 
 const QUICK: &str = "[delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.05\n";
@@ -129,6 +130,72 @@ async fn what_workday_refuses_is_shown_and_not_asked_again() {
     let failed = until(&bridge, "A2", |on| on["read_back"]["state"] == "failed").await;
     assert_eq!(failed["read_back"]["last_error"], "Workday knows no candidate with this id");
     assert_eq!(workday.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_replay_asks_again_for_what_was_given_up_or_never_asked_for() {
+    let workday = Workday::start();
+    let home = Home::new(&in_process(""));
+    let bridge = home.start();
+    bridge.change("acme", "A0", "Interview").await;
+    bridge.delivered().await;
+    assert!(protection(&bridge, "A0").await["read_back"].is_null());
+    workday.fail(Some(Fails::Validation));
+    home.configure(&in_process(&workday.section("acme")));
+    bridge.signal("HUP");
+    let begun = Instant::now();
+    for n in 0.. {
+        bridge.change("acme", &format!("other {n}"), "Interview").await;
+        bridge.change("acme", &format!("other {n}"), "Offer").await;
+        bridge.delivered().await;
+        if !workday.asked().is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the reload does not come");
+    }
+    bridge.change("acme", "A1", "Interview").await;
+    until(&bridge, "A1", |on| on["read_back"]["state"] == "failed").await;
+    workday.fail(None);
+    for event in bridge.events("event_type=interview_started").await {
+        if event["superseded"] == false {
+            let path = format!("events/{}/replay", event["event_id"].as_str().unwrap());
+            assert!(bridge.post_to(&path).await.status().is_success(), "{path}");
+        }
+    }
+    for application in ["A0", "A1"] {
+        assert_eq!(read(&bridge, application).await["details"]["job_profile"], "Engineer, Fictitious");
+    }
+}
+
+/// Whoever is told of the end: what is on from before must not stay on for ever.
+#[tokio::test]
+async fn a_protection_ends_with_its_interview_when_another_handler_has_taken_over() {
+    let relay = Relay::start();
+    let workday = Workday::start();
+    let home = Home::new(&in_process(&workday.section("acme")));
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Interview").await;
+    read(&bridge, "A1").await;
+    home.configure(&format!(
+        "{QUICK}[org.acme]\nauth.none = true\n[org.acme.relay]\nurl = \"{}/webhooks/acme/workday\"\napi_key = \"k\"\n",
+        relay.url()
+    ));
+    bridge.signal("HUP");
+    let begun = Instant::now();
+    for n in 0.. {
+        bridge.change("acme", &format!("other {n}"), "Interview").await;
+        bridge.delivered().await;
+        if !relay.received().is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the reload does not come");
+    }
+    assert_eq!(protection(&bridge, "A1").await["active"], true);
+    bridge.change("acme", "A1", "Offer").await;
+    bridge.change("acme", "unknown", "Offer").await;
+    bridge.delivered().await;
+    assert_eq!(protection(&bridge, "A1").await["active"], false);
+    assert!(protection(&bridge, "unknown").await.is_null(), "nothing was on");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Calls that Workday dropped, found by asking it where each application stands.
 
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,8 +18,13 @@ fn at(application: &str, stage: &str) -> Applied {
 }
 
 fn reconcile(home: &Home, bridge: &Bridge, more: &[&str]) -> Output {
+    reconciling(home, bridge, more).wait_with_output().unwrap()
+}
+
+fn reconciling(home: &Home, bridge: &Bridge, more: &[&str]) -> Child {
     let arguments = ["reconcile", "--config", "bridge.toml", "--admin", &bridge.admin, "--org", "acme"];
-    command(&home.path("")).args(arguments).args(more).output().unwrap()
+    let mut command = command(&home.path(""));
+    command.args(arguments).args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn lines(output: &Output) -> Vec<Value> {
@@ -93,8 +98,12 @@ async fn what_is_known_better_and_what_workday_does_not_tell_is_left_alone() {
     workday.forget("C-A0");
     let told = reconcile(&home, &bridge, &["--apply", "--json"]);
     let differences = lines(&told);
-    assert_eq!((told.status.code(), differences.len()), (Some(0), 1), "{told:?}");
+    assert_eq!((told.status.code(), differences.len()), (Some(1), 2), "{told:?}");
     assert_eq!((&differences[0]["overtaken"], &differences[0]["event_id"]), (&json!(true), &Value::Null));
+    let lost = [&differences[1]["job_application_id"], &differences[1]["known"], &differences[1]["workday"]];
+    assert_eq!(lost, [&json!("A0"), &json!("in"), &Value::Null], "in an interview, and Workday does not show it");
+    let table = String::from_utf8(reconcile(&home, &bridge, &[]).stdout).unwrap();
+    assert!(table.contains("not shown") && table.contains("look it up in Workday"), "{table}");
     assert_eq!(bridge.events("").await.len(), 4);
     workday.fail(Some(Fails::Authentication));
     let denied = reconcile(&home, &bridge, &[]);
@@ -103,6 +112,58 @@ async fn what_is_known_better_and_what_workday_does_not_tell_is_left_alone() {
     assert!(error.contains("Client.authenticationError"), "{error}");
     let viewer = bridge.admin_get("/api/v1/organisations/acme/reconcile", TOKEN).await;
     assert_eq!(viewer.status(), 405, "a POST asks for it");
+}
+
+/// What is heard while Workday is asked counts, also where it only says the same again.
+#[tokio::test]
+async fn what_comes_while_workday_is_asked_is_not_undone() {
+    let workday = Workday::start();
+    let home = Home::new(&sections(&workday, ""));
+    let bridge = home.start();
+    scene(&workday, &bridge).await;
+    for application in ["A0", "A1", "A3"] {
+        workday.applied(&format!("C-{application}"), at(application, "Offer"));
+    }
+    workday.hold(true);
+    let compared = reconciling(&home, &bridge, &["--apply", "--json"]);
+    let begun = std::time::Instant::now();
+    // Who reads back asks for one at a time.
+    while !workday.asked().iter().any(|asked| asked.ids.len() > 1) {
+        assert!(begun.elapsed() < crate::bridge::PATIENCE, "Workday is not asked");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Of A0 that it was over and is not, of A1 the same again, of A3 nothing.
+    bridge.change("acme", "A0", "Offer").await;
+    bridge.change("acme", "A0", "Interview").await;
+    bridge.change("acme", "A1", "Interview").await;
+    workday.hold(false);
+    let compared = compared.wait_with_output().unwrap();
+    let mut found: Vec<_> = lines(&compared)
+        .into_iter()
+        .map(|each| json!([each["job_application_id"], each["overtaken"], each["event_id"].is_null()]))
+        .collect();
+    found.sort_by_key(ToString::to_string);
+    assert_eq!(found, [json!(["A0", true, true]), json!(["A1", true, true]), json!(["A3", false, false])]);
+    assert_eq!(compared.status.code(), Some(0), "{compared:?}");
+    bridge.delivered().await;
+    let active = bridge.api("protections?active=true").await;
+    assert_eq!(active["protections"].as_array().unwrap().len(), 2, "{active}");
+    let events = bridge.events("event_type=interview_ended&job_application_id=A3").await;
+    let because = events[0]["decision"]["because"].as_str().unwrap();
+    assert!(because.starts_with("Workday reports it so") && because.contains("'Offer'"), "{because}");
+}
+
+#[tokio::test]
+async fn one_interview_among_the_stages_of_an_application_is_enough() {
+    let workday = Workday::start();
+    let home = Home::new(&sections(&workday, ""));
+    let bridge = home.start();
+    scene(&workday, &bridge).await;
+    workday.also_applied("C-A0", at("A0", "Review"));
+    workday.applied("C-A1", at("A1", "Review"));
+    workday.also_applied("C-A1", at("A1", "Interview"));
+    let same = reconcile(&home, &bridge, &["--apply", "--json"]);
+    assert_eq!((same.status.code(), lines(&same).len()), (Some(0), 0), "{same:?}");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn ready(bridge: &Bridge, status: u16) {
     }
 }
 
-fn options(database: &Database) -> Options {
+pub(crate) fn options(database: &Database) -> Options {
     let url = database.url().into();
     Options { url, password: None, keep_refused: Duration::from_secs(60), observer: Arc::new(()) }
 }
@@ -126,46 +126,6 @@ fn refused_messages_are_kept_in_the_database() {
     assert!(!refused.keep(head("late"), "x".into()), "a journal that is closed keeps nothing");
 }
 
-/// Among many lanes that wait, those that are due are found by an index, and so is what waits for
-/// longest: nothing ever reads all of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_does_not_read_the_lanes_that_wait() {
-    let (relay, database) = (Relay::start(), cluster::shared().database(None));
-    let home = fleet::home(&relay, &database.url());
-    let bridge = home.start();
-    bridge.change("acme", "A0", "Interview").await;
-    bridge.delivered().await;
-    assert!(bridge.terminate().success());
-    database.run(
-        "INSERT INTO lane (application, kind, orgid, head, head_opened, due_at)
-             SELECT md5(n::text)::uuid, 0, 'acme', n, n, journal_now() + 1000 * n FROM generate_series(100001, 150000) n;
-         INSERT INTO work (event, application, orgid, opened, opened_at, is_start)
-             SELECT n, md5(n::text)::uuid, 'acme', n, 0, false FROM generate_series(100001, 150000) n",
-    );
-    database.run("ANALYZE lane");
-    database.run("ANALYZE work");
-    // What a session read is counted at its end at the latest.
-    let read = || -> u64 {
-        let begun = Instant::now();
-        let others =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        while database.run(others) != "0" {
-            assert!(begun.elapsed() < PATIENCE, "sessions stay");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let sql = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('lane', 'work')";
-        database.run(sql).parse().unwrap()
-    };
-    let before = read();
-    let bridge = home.start();
-    for number in 1..20 {
-        bridge.change("acme", &format!("A{number}"), "Interview").await;
-    }
-    relay.wait_for(20).await;
-    assert!(bridge.terminate().success());
-    assert!(read() - before < 50_000, "{} rows were read one after the other", read() - before);
-}
-
 #[test]
 fn what_one_bridge_entered_another_does_not_strike_out() {
     let database = cluster::shared().database(None);
@@ -218,4 +178,48 @@ fn many_bridges_may_make_the_tables_at_once() {
     database.run("UPDATE schema_version SET version = 99, works_with = 99");
     let refused = Postgres::open(options(&database)).err().expect("a newer journal is left alone").to_string();
     assert!(refused.contains("start the newer bridge"), "{refused}");
+}
+
+/// While a newer bridge adds to the tables, the running one goes on and says what it sees; where the
+/// newer one has changed what this one relies on, this one stops by itself, and a repeat to the newer
+/// one is all that its clients need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_bridge_goes_on_beside_a_newer_one_until_it_is_outgrown() {
+    let (relay, database) = (Relay::start(), cluster::shared().database(None));
+    let home = fleet::home(&relay, &database.url());
+    let (bridge, second) = (home.start(), fleet::home(&relay, &database.url()));
+    bridge.change("acme", "A1", "Interview").await;
+    relay.wait_for(1).await;
+    database.run(
+        "BEGIN;
+         ALTER TABLE event ADD COLUMN later text;
+         ALTER TABLE work ADD COLUMN later integer NOT NULL DEFAULT 0;
+         CREATE TABLE later (event bigint PRIMARY KEY);
+         CREATE INDEX event_later ON event (later) WHERE later IS NOT NULL;
+         UPDATE schema_version SET version = version + 1;
+         COMMIT",
+    );
+    bridge.change("acme", "A1", "Offer").await;
+    relay.wait_for(2).await;
+    bridge.delivered().await;
+    let late = second.start();
+    late.change("acme", "A2", "Interview").await;
+    relay.wait_for(3).await;
+    assert!(late.terminate().success(), "one of the same version may still start");
+    let mut check = command(&home.path(""));
+    let output =
+        check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", database.url()).output();
+    let report = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(report.contains("a newer bridge has made its tables version"), "{report}");
+
+    database.run("UPDATE schema_version SET works_with = version");
+    ready(&bridge, 503).await;
+    let refused = bridge.poster("acme")("A1", "Interview").send().await.unwrap();
+    assert!(refused.status() == 503 && refused.headers().contains_key("Retry-After"));
+    assert_eq!(database.run("SELECT count(*) FROM event"), "3", "nothing is written any more");
+    assert!(second.start_fails().contains("start the newer bridge"));
+    database.run("UPDATE schema_version SET works_with = 1");
+    ready(&bridge, 200).await;
+    bridge.change("acme", "A1", "Interview").await;
+    assert!(bridge.terminate().success());
 }

@@ -74,6 +74,7 @@ struct State {
     /// Tokens up to this one are not taken any more.
     expired: AtomicUsize,
     stopped: AtomicBool,
+    holds: AtomicBool,
 }
 
 pub(crate) struct Workday {
@@ -128,6 +129,16 @@ impl Workday {
         let own = all.entry(candidate.to_owned()).or_default();
         own.retain(|before| before.application != applied.application);
         own.push(applied);
+    }
+
+    /// Says from now on that it stands here as well.
+    pub(crate) fn also_applied(&self, candidate: &str, applied: Applied) {
+        self.state.applied.lock().unwrap().entry(candidate.to_owned()).or_default().push(applied);
+    }
+
+    /// Gives its answers no more, or again; they say how it stood when they were asked for.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.state.holds.store(holds, Ordering::Relaxed);
     }
 
     /// Does not know this candidate.
@@ -228,6 +239,9 @@ fn serve(state: &State, mut stream: TcpStream) -> std::io::Result<()> {
     } else {
         REQUISITION.replace("R-00008", &ids[0])
     };
+    while state.holds.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     respond(&mut stream, 200, "text/xml; charset=utf-8", "", &answer)
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{shown, text};
-use crate::domain::{CandidateEvent, Outcome, Position, Reason, Text};
+use crate::domain::{CandidateEvent, Outcome, Position, Reason, Source, Text};
 use crate::journal::{AttemptOutcome, AttemptRecord, DeliveryState, EventRecord, Page};
 
 /// A page of events.
@@ -135,11 +135,12 @@ pub(in crate::admin) fn because(record: &EventRecord) -> String {
     if record.outcome == Outcome::Stale {
         return "The message is older than what was applied last, so it changes nothing.".into();
     }
-    if let Some(note) = &record.note {
+    if let Some(note) = record.note.as_ref().filter(|_| record.event.source != Source::Reconcile) {
         return format!("By hand: {note}");
     }
-    let CandidateEvent { stage, status, .. } = &record.event;
-    reason(record.reason, record.now, stage.as_ref(), status.as_ref())
+    let CandidateEvent { stage, status, source, .. } = &record.event;
+    let because = reason(record.reason, record.now, stage.as_ref(), status.as_ref());
+    if *source == Source::Reconcile { format!("Workday reports it so, when asked. {because}") } else { because }
 }
 
 /// Why a stage and a status put the candidate there.

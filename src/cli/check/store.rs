@@ -10,7 +10,8 @@ use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Store, StoreUrl};
 use crate::journal::embedded::{Embedded, OpenError, Options};
-use crate::journal::{self, Health, Intake};
+use crate::journal::postgres::{self, Tables};
+use crate::journal::{Health, Intake};
 use crate::metrics::Metrics;
 
 /// Opens the journal as `serve` would; where it is a file that is not there yet, looks at its folder.
@@ -20,8 +21,14 @@ pub(super) fn check(store: &Store) -> anyhow::Result<String> {
         StoreUrl::Postgres(database) => {
             let shown = database.shown();
             let options = app::database_options(database, store.refused, Arc::new(Metrics::new()));
-            let current = journal::postgres::reach(&options).with_context(|| format!("{shown} cannot be used"))?;
-            let tables = if current { "its tables are up to date" } else { "its tables are made at the start" };
+            let tables = postgres::reach(&options).with_context(|| format!("{shown} cannot be used"))?;
+            let tables = match tables {
+                Tables::Behind => "its tables are made at the start".to_owned(),
+                Tables::Current => "its tables are up to date".to_owned(),
+                Tables::Ahead(version) => {
+                    format!("a newer bridge has made its tables version {version}, which this one can use")
+                }
+            };
             Ok(format!("{shown} takes writes, and {tables}"))
         }
     }

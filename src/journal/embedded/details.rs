@@ -39,14 +39,14 @@ pub(super) fn reclaim(journal: &Connection, now: Timestamp) -> rusqlite::Result<
 
 impl Turn<'_> {
     /// Makes it the work of the application's lane to read the details anew, in the place of what
-    /// an earlier interview has asked for.
+    /// an earlier interview has asked for, or of what was given up.
     pub(super) fn want_details(&self, org: &OrgId, application: Key, event: u64) -> rusqlite::Result<()> {
         let (k1, k2) = halves(application);
         let sql = "INSERT INTO details (k1, k2, event, orgid, state, attempts, claimed, due_at)
                    VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5)
                    ON CONFLICT (k1, k2) DO UPDATE SET event = excluded.event, state = 0, attempts = 0, claimed = 0,
                        due_at = excluded.due_at, first_attempt_at = NULL, error = NULL
-                   WHERE event <> excluded.event";
+                   WHERE event <> excluded.event OR state = 2";
         let mut statement = self.journal.prepare_cached(sql)?;
         statement.execute(params![k1, k2, event, org.as_str(), self.batch.at().as_millisecond()]).map(drop)
     }

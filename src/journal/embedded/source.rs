@@ -133,6 +133,9 @@ impl Source {
                 "SELECT event AS place, key_of(k1, k2), event, orgid, state, attempts, 0, due_at, first_attempt_at,
                         error, details, read_at FROM main.details",
             ),
+            "details_hold" => {
+                Some("SELECT row_number() OVER (ORDER BY orgid) AS place, orgid, until, wrong FROM main.details_hold")
+            }
             "action" => Some(ACTION),
             "figure" => Some(FIGURE),
             "stage" => Some(STAGE),

@@ -254,7 +254,7 @@ impl Sweep {
             });
             let before = before.optional()?.unwrap_or_default();
             let span = steps.iter().fold(before, |span, step| span.after(step.change, step.at));
-            let Some(last) = steps.last() else { continue };
+            let Some(last) = steps.last().filter(|_| span != before) else { continue };
             let (started, ended) = (span.started_at, span.ended_at);
             let [started, ended] = [started, ended].map(|at| at.map(Timestamp::as_microsecond));
             store.execute(params![k1, k2, last.event, last.org.as_str(), started, ended])?;

@@ -82,7 +82,7 @@ impl Turn<'_> {
             Command::Accept(message, promise) => {
                 let (org, source) = (message.incoming.org.clone(), message.incoming.source);
                 let (result, failed) = split(self.accept(*message), Err(Unavailable::Stopped));
-                if let Ok(receipt) = &result {
+                if let Some(receipt) = result.as_ref().ok().filter(|receipt| !receipt.is_overtaken()) {
                     let (outcome, event_type) = (receipt.outcome, receipt.event_type);
                     count(&mut self.effects.taken_of, Taken { org, source, outcome, event_type });
                 }
@@ -122,6 +122,7 @@ impl Turn<'_> {
         let dry_run = message.incoming.dry_run;
         let new = match self.batch.decide(&message)? {
             Decided::New(new) => new,
+            Decided::Overtaken => return Ok(Ok(Receipt::overtaken())),
             Decided::Duplicate(event) => {
                 let event_id = Some(self.identity.event_id(&event));
                 let outcome = if dry_run { Outcome::DryRun } else { Outcome::Duplicate };

@@ -44,6 +44,10 @@ pub(super) async fn run(mut link: Link, shared: &Shared, mut asked: mpsc::Receiv
     while asked.recv_many(&mut waiting, BATCH).await > 0 {
         let (messages, promises): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let begun = Instant::now();
+        if let Err(outgrown) = shared.usable() {
+            promises.into_iter().for_each(|promise| promise.keep(Err(outgrown.clone())));
+            continue;
+        }
         match link.transact(async |client| take(client, shared, desk, &messages).await).await {
             Ok(outcomes) => {
                 shared.counted(&outcomes.tally);
@@ -124,6 +128,10 @@ impl<'m> Turn<'m> {
         let incoming = &message.incoming;
         let id = |event: &EventRef| Some(shared.event_id(event));
         let (receipt, stored) = match decided {
+            Decided::Overtaken => {
+                self.outcomes.answers.push(Ok(Receipt::overtaken()));
+                return None;
+            }
             Decided::Duplicate(event) => {
                 let outcome = if incoming.dry_run { Outcome::DryRun } else { Outcome::Duplicate };
                 if !incoming.dry_run {

@@ -48,15 +48,16 @@ pub(super) async fn claim(
     let probed = probe_locks(client, &gates, now).await?;
     let ask = ask(quota, &gates, &probed, now);
     let picks = fair(picks(client, &ask, now).await?, quota.total, turn);
-    let mut claims = Claims { claimed: record(client, shared, &picks, now, lease).await?, next_due: None };
+    // Statements that are sent together are done in the order in which they stand here.
+    let (claimed, next_due) =
+        tokio::try_join!(biased; record(client, shared, &picks, now, lease), next_due(client, &ask, now))?;
     for (org, mut gate) in probed {
         if let Some(pick) = picks.iter().find(|pick| pick.org.as_str() == org) {
             gate.probe_started(lease, now);
             gate::store(client, &pick.org, &gate, None).await?;
         }
     }
-    claims.next_due = next_due(client, &ask, now).await?;
-    Ok(claims)
+    Ok(Claims { claimed, next_due })
 }
 
 /// The database's time.
@@ -149,6 +150,8 @@ fn fair(picks: Vec<Pick>, total: usize, turn: usize) -> Vec<Pick> {
 /// What the row of an event's work says, as far as a claim depends on it.
 struct Waiting {
     stored: Stored,
+    /// The number that the attempt gets.
+    attempt: i64,
     attempts: i32,
     since_first: i64,
     opened: i64,
@@ -157,7 +160,8 @@ struct Waiting {
     replays: i32,
 }
 
-/// Records the intents and makes claims of them.
+/// Records the intents and makes claims of them: nobody else gets these lanes' heads before the
+/// lease ends.
 async fn record(
     client: &Client,
     shared: &Shared,
@@ -168,35 +172,22 @@ async fn record(
     if picks.is_empty() {
         return Ok(Vec::new());
     }
-    let events: Vec<_> = picks.iter().map(|pick| pick.event).collect();
-    let applications: Vec<_> = picks.iter().map(|pick| pick.application).collect();
     let orgs: Vec<_> = picks.iter().map(|pick| pick.org.as_str()).collect();
-    let attempts = "INSERT INTO attempt (sequence, event, at) SELECT nextval('record'), event, $2
-                    FROM unnest($1) AS u (event) RETURNING event, sequence";
-    let rows = client.query_typed(attempts, &[(&events, Type::INT8_ARRAY), (&now, Type::INT8)]).await?;
-    let attempts: Result<HashMap<i64, i64>, Failure> =
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
-    let attempts = attempts?;
-    let numbers: Vec<_> = events.iter().map(|event| attempts.get(event).copied()).collect();
-    let (waiting, passed, ()) = tokio::try_join!(
-        waiting(client, shared, &events, now),
-        passed(client, &orgs),
-        hold(client, &applications, &numbers, now.saturating_add(milliseconds(lease))),
-    )?;
+    let until = now.saturating_add(milliseconds(lease));
+    let (waiting, passed) = tokio::try_join!(waiting(client, shared, picks, now, until), passed(client, &orgs))?;
     let claimed = picks.iter().filter_map(|pick| {
         let waits = waiting.get(&pick.event)?;
-        let passed = passed.get(pick.org.as_str()).copied().unwrap_or(0);
-        Some(claimed(waits, *attempts.get(&pick.event)?, passed, now))
+        Some(claimed(waits, passed.get(pick.org.as_str()).copied().unwrap_or(0), now))
     });
     Ok(claimed.collect())
 }
 
-fn claimed(waits: &Waiting, attempt: i64, passed: i64, now: i64) -> Claimed {
+fn claimed(waits: &Waiting, passed: i64, now: i64) -> Claimed {
     let event = &waits.stored.event;
     let suffix = if waits.replays == 0 { String::new() } else { format!(".{}", waits.replays) };
     let counts = waits.strikes == 0 || passed > waits.strikes_upto;
     Claimed {
-        fence: Fence { kind: LaneKind::Delivery, event: waits.stored.sequence, attempt: attempt as u64 },
+        fence: Fence { kind: LaneKind::Delivery, event: waits.stored.sequence, attempt: waits.attempt as u64 },
         attempt: waits.attempts.unsigned_abs() + 1,
         since_first: positive(waits.since_first),
         age: positive(now - event.received_at.as_millisecond()),
@@ -212,22 +203,41 @@ fn positive(milliseconds: i64) -> Duration {
     Duration::from_millis(milliseconds.max(0) as u64)
 }
 
-/// What the events' rows said before this attempt, and counts it. Pauses are taken off the time
-/// since the first one.
-async fn waiting(client: &Client, shared: &Shared, events: &[i64], now: i64) -> Result<HashMap<i64, Waiting>, Failure> {
+/// Numbers the attempts, holds the lanes and counts the tries, all by one statement; what the
+/// events' rows said before it. Pauses are taken off the time since the first attempt.
+async fn waiting(
+    client: &Client,
+    shared: &Shared,
+    picks: &[Pick],
+    now: i64,
+    until: i64,
+) -> Result<HashMap<i64, Waiting>, Failure> {
+    let events: Vec<_> = picks.iter().map(|pick| pick.event).collect();
+    let applications: Vec<_> = picks.iter().map(|pick| pick.application).collect();
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, w.attempts, w.opened, w.strikes, w.strikes_upto, event.replays,
-                CASE WHEN w.first_attempt_at IS NULL THEN 0 ELSE $2 - w.first_attempt_at
+        "WITH pick AS MATERIALIZED (
+             SELECT event, application, nextval('record') AS attempt FROM unnest($1, $2) AS u (event, application)),
+         noted AS (INSERT INTO attempt (sequence, event, at) SELECT attempt, event, $3 FROM pick),
+         held AS (UPDATE lane SET attempt = pick.attempt, due_at = $4 FROM pick
+             WHERE lane.application = pick.application AND lane.kind = $5),
+         counted AS (UPDATE work SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $3)
+             WHERE event = ANY ($1))
+         SELECT {EVENT_COLUMNS}, w.attempts, w.opened, w.strikes, w.strikes_upto, event.replays,
+                CASE WHEN w.first_attempt_at IS NULL THEN 0 ELSE $3 - w.first_attempt_at
                     - (SELECT coalesce(sum(p.until - greatest(p.since, w.first_attempt_at)), 0)::bigint FROM pause p
                        WHERE p.orgid = w.orgid AND p.until > w.first_attempt_at)
-                    - coalesce((SELECT $2 - greatest(g.paused_since, w.first_attempt_at) FROM gate g
-                                WHERE g.orgid = w.orgid AND g.paused_since IS NOT NULL), 0) END
-         FROM work w JOIN event ON event.sequence = w.event WHERE w.event = ANY ($1)"
+                    - coalesce((SELECT $3 - greatest(g.paused_since, w.first_attempt_at) FROM gate g
+                                WHERE g.orgid = w.orgid AND g.paused_since IS NOT NULL), 0) END,
+                pick.attempt
+         FROM pick JOIN work w ON w.event = pick.event JOIN event ON event.sequence = pick.event"
     );
-    let counted = "UPDATE work SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
-                   WHERE event = ANY ($1)";
-    let values: Values<'_> = &[(&events, Type::INT8_ARRAY), (&now, Type::INT8)];
-    let (rows, _) = tokio::try_join!(client.query_typed(&sql, values), client.execute_typed(counted, values))?;
+    let values: Values<'_> = &[
+        (&events, Type::INT8_ARRAY),
+        (&applications, Type::UUID_ARRAY),
+        (&now, Type::INT8),
+        (&until, Type::INT8),
+        (&i16::from(LaneKind::Delivery.code()), Type::INT2),
+    ];
     let read = |row: &Row| {
         let waiting = Waiting {
             stored: stored(row, shared.identity.tag)?,
@@ -237,10 +247,11 @@ async fn waiting(client: &Client, shared: &Shared, events: &[i64], now: i64) -> 
             strikes_upto: row.try_get(EVENT_WIDTH + 3)?,
             replays: row.try_get(EVENT_WIDTH + 4)?,
             since_first: row.try_get(EVENT_WIDTH + 5)?,
+            attempt: row.try_get(EVENT_WIDTH + 6)?,
         };
         Ok((number(row, 0)? as i64, waiting))
     };
-    rows.iter().map(read).collect()
+    client.query_typed(&sql, values).await?.iter().map(read).collect()
 }
 
 /// How many deliveries of these organisations went through.
@@ -248,23 +259,6 @@ pub(super) async fn passed(client: &Client, orgs: &[&str]) -> Result<HashMap<Str
     let sql = "SELECT orgid, sum(passed)::bigint FROM figure WHERE orgid = ANY ($1) GROUP BY orgid";
     let rows = client.query_typed(sql, &[(&orgs, Type::TEXT_ARRAY)]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-}
-
-/// Nobody else gets these lanes' heads before `until`.
-async fn hold(client: &Client, applications: &[Uuid], attempts: &[Option<i64>], until: i64) -> Result<(), Failure> {
-    client
-        .execute_typed(
-            "UPDATE lane SET attempt = u.attempt, due_at = $3 FROM unnest($1, $2) AS u (application, attempt)
-             WHERE lane.application = u.application AND lane.kind = $4",
-            &[
-                (&applications, Type::UUID_ARRAY),
-                (&attempts, Type::INT8_ARRAY),
-                (&until, Type::INT8),
-                (&i16::from(LaneKind::Delivery.code()), Type::INT2),
-            ],
-        )
-        .await?;
-    Ok(())
 }
 
 /// When the next lane that may be claimed and is not due yet will be.

@@ -34,7 +34,7 @@ struct Pick {
 }
 
 /// Makes it the work of the applications' lanes to read the details anew, in the place of what
-/// earlier interviews have asked for.
+/// earlier interviews have asked for, or of what was given up.
 pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Failure> {
     let wanted: Vec<_> = held.iter().filter(|held| held.settlement.read_back == ReadBack::Wanted).collect();
     if wanted.is_empty() {
@@ -47,7 +47,7 @@ pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result
                SELECT application, event, orgid, $4 FROM unnest($1, $2, $3) AS u (application, event, orgid)
                ON CONFLICT (application) DO UPDATE SET event = excluded.event, state = 0, attempts = 0,
                    claimed = false, due_at = excluded.due_at, first_attempt_at = NULL, error = NULL
-               WHERE details.event <> excluded.event";
+               WHERE details.event <> excluded.event OR details.state = 2";
     let values: Values<'_> = &[
         (&applications, Type::UUID_ARRAY),
         (&events, Type::INT8_ARRAY),

@@ -24,6 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Ends what a vanished bridge would hold: its host may be gone without a word.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
+/// The same, with a commit that waits neither for the disk nor for a standby.
+const BEGIN_UNSYNCED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL synchronous_commit = off";
+
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -36,6 +40,9 @@ pub(super) enum Failure {
     /// A row holds what no bridge wrote.
     #[error("a row of the journal cannot be read: {0}")]
     Damaged(String),
+    /// A newer bridge has changed the tables in a way that this one must not work with.
+    #[error("{0}")]
+    Outgrown(String),
 }
 
 /// The database's own words; the error's text alone is only "db error".
@@ -89,10 +96,27 @@ impl Link {
         &mut self,
         work: impl AsyncFn(&Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.transaction(BEGIN, work).await
+    }
+
+    /// The same for what may be lost again with a server that falls, and with it only what was
+    /// committed later: whatever is committed with a sync afterwards keeps it as well.
+    pub(super) async fn transact_unsynced<T>(
+        &mut self,
+        work: impl AsyncFn(&Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.transaction(BEGIN_UNSYNCED, work).await
+    }
+
+    async fn transaction<T>(
+        &mut self,
+        begin: &str,
+        work: impl AsyncFn(&Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.attempt(async |client| within(client, &work).await).await {
+            match self.attempt(async |client| within(client, begin, &work).await).await {
                 Err(failure) if failure.passes() && tries < TRIES => {}
                 done => return done,
             }
@@ -140,8 +164,12 @@ impl Link {
     }
 }
 
-async fn within<T>(client: &Client, work: &impl AsyncFn(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
-    client.batch_execute(BEGIN).await?;
+async fn within<T>(
+    client: &Client,
+    begin: &str,
+    work: &impl AsyncFn(&Client) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    client.batch_execute(begin).await?;
     let done = work(client).await?;
     client.batch_execute("COMMIT").await?;
     Ok(done)

@@ -14,10 +14,11 @@ use super::figures::Desk;
 use super::link::{self, Failure, Link};
 use super::nonces::{self, Desk as NonceDesk};
 use super::refused::{self, Desk as RefusedDesk};
-use super::schema::{self, SchemaError};
+use super::schema::{self, SchemaError, Tables};
 use super::shared::Shared;
 use super::tls::Line;
 use super::upkeep::Keeper;
+use super::work::Holdings;
 use super::{Job, Postgres, Posts, QUEUE, Query, accept, pulse, work};
 use crate::journal::Observer;
 
@@ -76,6 +77,7 @@ impl From<Failure> for OpenError {
 struct Desks {
     messages: mpsc::Receiver<accept::Asked>,
     work: mpsc::Receiver<work::Asked>,
+    done: mpsc::Receiver<work::Done>,
     queries: mpsc::UnboundedReceiver<Query>,
     jobs: mpsc::UnboundedReceiver<Job>,
     closing: watch::Receiver<bool>,
@@ -91,14 +93,16 @@ impl Postgres {
     /// are of a newer version.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let line = line(&options)?;
-        let ((messages, message), (work, working)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let ((messages, message), (work, wanted_work), (done, results)) =
+            (mpsc::channel(QUEUE), mpsc::channel(QUEUE), mpsc::channel(QUEUE));
         let ((queries, asked), (jobs, wanted)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (closing, closed) = watch::channel(false);
         let (table, refused) = refused::table(options.keep_refused);
         let (nonces, used) = nonces::table();
         let desks = Desks {
             messages: message,
-            work: working,
+            work: wanted_work,
+            done: results,
             queries: asked,
             jobs: wanted,
             closing: closed,
@@ -114,7 +118,7 @@ impl Postgres {
         let gone = || OpenError::Database("the journal's thread has ended".into());
         let shared = opening.recv().map_err(|_| gone())??;
         Ok(Self {
-            posts: RwLock::new(Some(Posts { messages, work, queries, jobs })),
+            posts: RwLock::new(Some(Posts { messages, work, done, queries, jobs })),
             shared,
             closing,
             refused: Mutex::new((!options.keep_refused.is_zero()).then_some(table)),
@@ -124,11 +128,11 @@ impl Postgres {
     }
 }
 
-/// Connects and looks at the tables, but makes none: whether they are up to date.
+/// Connects and looks at the tables, but makes none.
 ///
 /// # Errors
 /// As for opening.
-pub fn reach(options: &Options) -> Result<bool, OpenError> {
+pub fn reach(options: &Options) -> Result<Tables, OpenError> {
     let line = line(options)?;
     // Whoever asks may run futures on this thread already.
     std::thread::scope(|scope| {
@@ -136,7 +140,7 @@ pub fn reach(options: &Options) -> Result<bool, OpenError> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(OpenError::Thread)?.block_on(async {
                 let client = link::connect(&line).await?;
-                Ok(schema::is_current(&client).await?)
+                Ok(schema::tables(&client).await?)
             })
         });
         looking.join().unwrap_or_else(|_| Err(OpenError::Database("the look at the database panicked".into())))
@@ -211,7 +215,7 @@ async fn attend(line: &Arc<Line>, shared: Arc<Shared>, desks: Desks) {
     let [first, second] = readers;
     tokio::join!(
         accept::run(link(), &shared, desks.messages),
-        work::run(link(), &shared, desks.work),
+        deliver(link, &shared, desks.work, desks.done),
         keep(keeper, desks.jobs),
         pulse::run(link(), &shared, desks.closing.clone()),
         desks.refused.run(link(), desks.closing.clone()),
@@ -219,6 +223,18 @@ async fn attend(line: &Arc<Line>, shared: Arc<Shared>, desks: Desks) {
         first,
         second,
     );
+}
+
+/// Hands out work and records what becomes of it; at the end nothing stays held.
+async fn deliver(
+    link: impl Fn() -> Link,
+    shared: &Shared,
+    work: mpsc::Receiver<work::Asked>,
+    done: mpsc::Receiver<work::Done>,
+) {
+    let holdings = Holdings::default();
+    tokio::join!(work::hand_out(link(), shared, &holdings, work), work::record(link(), shared, &holdings, done),);
+    work::give_back(link(), &holdings).await;
 }
 
 async fn answer(mut link: Link, shared: &Shared, asked: &AsyncMutex<mpsc::UnboundedReceiver<Query>>) {

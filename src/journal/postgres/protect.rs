@@ -30,8 +30,13 @@ pub(super) async fn apply(client: &Client, held: &[Held<'_>]) -> Result<(), Fail
     for held in changed {
         let Some(change) = held.settlement.protection else { continue };
         let span = spans.entry(held.application).or_default();
-        *span = span.after(change, microsecond(held.occurred_at)?);
-        latest.insert(held.application, (held.event(), held.org.as_str(), *span));
+        let after = span.after(change, microsecond(held.occurred_at)?);
+        if std::mem::replace(span, after) != after {
+            latest.insert(held.application, (held.event(), held.org.as_str(), after));
+        }
+    }
+    if latest.is_empty() {
+        return Ok(());
     }
     let applications: Vec<_> = latest.keys().copied().collect();
     let events: Vec<_> = latest.values().map(|(event, ..)| *event).collect();

@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row};
 use super::gate::{self, Gate, Opening};
 use super::link::{Failure, Link};
 use super::row::{millisecond, number, optional, organisation};
+use super::schema;
 use super::shared::Shared;
 use crate::journal::{Health, Pulse};
 
@@ -62,10 +63,11 @@ async fn seen(link: &mut Link, shared: &Shared) -> Result<Vec<Pulse>, Failure> {
     Ok(pulses)
 }
 
-/// Writes that this process lives, which a database that takes no writes refuses, and reads what waits.
+/// Looks whether the tables are still for this bridge, writes that it lives, which a database that takes no writes refuses, and reads what waits.
 async fn pulse(client: &Client, shared: &Shared) -> Result<Vec<Pulse>, Failure> {
     let lives = "INSERT INTO process (id, seen_at) VALUES ($1, journal_now())
                  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
+    shared.stand(schema::tables(client).await)?;
     client.execute_typed(lives, &[(&shared.process, Type::UUID)]).await?;
     read(client).await
 }

@@ -28,6 +28,12 @@ const TRACES: [&str; 6] = [
     "DELETE FROM details WHERE event = ANY ($1)",
 ];
 
+/// The next of what is about something else than an event.
+const PASSED: [&str; 2] = [
+    "DELETE FROM action WHERE ctid = ANY (ARRAY(SELECT ctid FROM action WHERE at < $1 ORDER BY at LIMIT 500))",
+    "DELETE FROM pause WHERE ctid = ANY (ARRAY(SELECT ctid FROM pause WHERE until < $1 LIMIT 500))",
+];
+
 impl Keeper {
     /// Records that all of a candidate's applications are to be removed.
     pub(super) async fn erase(&mut self, org: &OrgId, candidate: &CandidateId, actor: &str) -> Result<u64, Failure> {
@@ -69,17 +75,13 @@ impl Keeper {
             let Some((last, events)) = self.link.transact(step).await? else { break };
             (after, removed) = (last, removed + events);
         }
-        self.link.transact(async |client| sweep(client, before, now - GONE_AFTER).await).await?;
+        for sql in PASSED {
+            let step = async |client: &Client| Ok(client.execute_typed(sql, &[(&before, Type::INT8)]).await?);
+            while self.link.transact(step).await? > 0 {}
+        }
+        self.link.transact(async |client| figures::fold(client, now - GONE_AFTER).await).await?;
         Ok(removed)
     }
-}
-
-/// What was about something else than an event.
-async fn sweep(client: &Client, before: i64, gone: i64) -> Result<(), Failure> {
-    let values: Values<'_> = &[(&before, Type::INT8)];
-    client.execute_typed("DELETE FROM action WHERE at < $1", values).await?;
-    client.execute_typed("DELETE FROM pause WHERE until < $1", values).await?;
-    figures::fold(client, gone).await
 }
 
 /// Whose an erasure is that is not done, and what of it stands.
@@ -186,7 +188,7 @@ async fn remove(client: &Client, desk: Desk, events: &[i64]) -> Result<(), Failu
 
 /// Looks at the next old events and removes those that nothing needs: how far it came, and how many
 /// went. Of an application goes only what stands before the first event that stays, so that no
-/// history has a gap.
+/// history has a gap, and never more than was looked at, so that a step stays small.
 async fn purge(
     client: &Client,
     desk: Desk,
@@ -200,20 +202,22 @@ async fn purge(
     let values: Values<'_> = &[(&after.0, Type::INT8), (&after.1, Type::INT8), (&before, Type::INT8)];
     let rows = client.query_typed(&next, values).await?;
     let Some(last) = rows.last() else { return Ok(None) };
-    let last = (last.try_get(0)?, last.try_get(1)?);
+    let last: (i64, i64) = (last.try_get(0)?, last.try_get(1)?);
     let mut applications = rows.iter().map(|row| Ok(row.try_get(2)?)).collect::<Result<Vec<Uuid>, Failure>>()?;
     applications.sort_unstable();
     applications.dedup();
     lock(client, &applications).await?;
     let free = format!(
         "SELECT e.sequence FROM application a JOIN event e ON e.application = a.key
-         WHERE a.key = ANY ($1) AND a.since IS NULL AND e.sequence < coalesce((
+         WHERE a.key = ANY ($1) AND a.since IS NULL AND (e.received_at, e.sequence) <= ($3, $4) AND e.sequence < coalesce((
              SELECT min(k.sequence) FROM event k LEFT JOIN work w ON w.event = k.sequence
              WHERE k.application = a.key AND (k.received_at >= $2 OR w.state IN (0, 1)
                  OR (k.sequence IN (a.head, a.applied) AND (a.heard_at >= $2 OR a.position = 1)))), {})",
         i64::MAX
     );
-    let rows = client.query_typed(&free, &[(&applications, Type::UUID_ARRAY), (&before, Type::INT8)]).await?;
+    let values: Values<'_> =
+        &[(&applications, Type::UUID_ARRAY), (&before, Type::INT8), (&last.0, Type::INT8), (&last.1, Type::INT8)];
+    let rows = client.query_typed(&free, values).await?;
     let events = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
     if !events.is_empty() {
         remove(client, desk, &events).await?;

@@ -1,5 +1,7 @@
 //! The tables, made and brought up to date by whoever comes first.
 
+use std::cmp::Ordering;
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -12,6 +14,7 @@ const MIGRATIONS: &[(&str, i32)] = &[
     (include_str!("migrations/0002.sql"), 1),
     (include_str!("migrations/0003.sql"), 1),
     (include_str!("migrations/0004.sql"), 1),
+    (include_str!("migrations/0005.sql"), 1),
 ];
 
 /// Whoever migrates holds this lock until its transaction ends; it is only a number that no other
@@ -106,11 +109,27 @@ pub(super) async fn release(within: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the tables are there in the version that this bridge knows, or a later one.
-pub(super) async fn is_current(client: &Client) -> Result<bool, SchemaError> {
+/// How the tables stand to the version that this bridge knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    /// They are missing, or of an earlier version: the next start makes them.
+    Behind,
+    /// They are of its version.
+    Current,
+    /// A newer bridge has made them this version, which bridges of this one may still use.
+    Ahead(i32),
+}
+
+/// Looks how the tables stand.
+pub(super) async fn tables(client: &Client) -> Result<Tables, SchemaError> {
     let there = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await;
     let there: bool = there.and_then(|row| row.try_get(0)).map_err(Failure::from)?;
-    Ok(there && usable(version(client).await?)? as usize >= MIGRATIONS.len())
+    let found = if there { usable(version(client).await?)? } else { 0 };
+    Ok(match found.cmp(&(MIGRATIONS.len() as i32)) {
+        Ordering::Less => Tables::Behind,
+        Ordering::Equal => Tables::Current,
+        Ordering::Greater => Tables::Ahead(found),
+    })
 }
 
 /// The version that was found, where this bridge can work with it.

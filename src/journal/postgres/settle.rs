@@ -1,17 +1,17 @@
 //! Recording what became of claims: one transaction for all results that wait, each refused whose
 //! fence is no longer its lane's.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::figures::{Desk, Tally};
-use super::gate::{self, Change, Gate};
+use super::gate::{self, Gate};
 use super::link::Failure;
 use super::row::{organisation, text};
-use super::{claim, details, protect};
+use super::{claim, details, protect, set_up};
 use crate::domain::OrgId;
 use crate::journal::{LaneKind, Settled, Settlement, Verdict};
 
@@ -22,14 +22,20 @@ pub(super) struct Held<'s> {
     pub(super) org: OrgId,
     /// When the event's transition occurred, in microseconds.
     pub(super) occurred_at: i64,
-    strikes: i32,
-    strikes_upto: i64,
-    claimed_at: i64,
+    pub(super) strikes: i32,
+    pub(super) strikes_upto: i64,
+    pub(super) claimed_at: i64,
+    /// What stopped the organisation's deliveries when the lane was locked.
+    pub(super) gate: Gate,
 }
 
 impl Held<'_> {
     pub(super) fn event(&self) -> i64 {
         self.settlement.fence.event as i64
+    }
+
+    pub(super) fn finds_set_up_wrong(&self) -> bool {
+        matches!(self.settlement.verdict, Verdict::Paused { .. })
     }
 }
 
@@ -57,18 +63,20 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
         return Ok(Outcomes { answers, tally: Tally::default(), gated: false });
     }
     let tally = tally(&held);
+    // Statements that are sent together are done in the order in which they stand here: a lane goes
+    // on once its head is gone, and sees what was put into it before it was locked.
     tokio::try_join!(
+        biased;
         results(client, &held),
         work(client, &held),
-        strikes(client, &held),
+        set_up::strikes(client, &held),
         retries(client, &held, now),
+        advance(client, &held, now),
+        tally.add(client, desk),
         protect::apply(client, &held),
         details::want(client, &held, now),
     )?;
-    // A statement of its own, so that it sees what was put into the lanes before they were locked.
-    advance(client, &held, now).await?;
-    let gated = gates(client, &held, now).await?;
-    tally.add(client, desk).await?;
+    let gated = set_up::gates(client, &held, now).await?;
     Ok(Outcomes { answers, tally, gated })
 }
 
@@ -76,15 +84,21 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
 async fn lock(client: &Client, settlements: &[Settlement]) -> Result<HashMap<(i64, i64), Row>, Failure> {
     let events: Vec<_> = settlements.iter().map(|settlement| settlement.fence.event as i64).collect();
     let attempts: Vec<_> = settlements.iter().map(|settlement| settlement.fence.attempt as i64).collect();
+    let sql = format!(
+        "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
+                w.strikes, w.strikes_upto, a.at, {}
+         FROM unnest($1, $2) AS u (event, attempt)
+         JOIN work w ON w.event = u.event AND w.state = 0
+         JOIN lane l ON l.application = w.application AND l.kind = $3 AND l.head = u.event AND l.attempt = u.attempt
+         JOIN attempt a ON a.sequence = u.attempt
+         JOIN event e ON e.sequence = u.event
+         LEFT JOIN gate ON gate.orgid = l.orgid
+         ORDER BY l.application FOR UPDATE OF l",
+        gate::COLUMNS
+    );
     let rows = client
         .query_typed(
-            "SELECT l.head, l.attempt, l.application, l.orgid, coalesce(e.occurred_at, e.received_at * 1000),
-                    w.strikes, w.strikes_upto, a.at
-             FROM work w JOIN lane l ON l.application = w.application AND l.kind = $3
-             JOIN attempt a ON a.sequence = l.attempt
-             JOIN event e ON e.sequence = w.event
-             WHERE w.event = ANY ($1) AND w.state = 0 AND l.head = w.event AND l.attempt = ANY ($2)
-             ORDER BY l.application FOR UPDATE OF l",
+            &sql,
             &[
                 (&events, Type::INT8_ARRAY),
                 (&attempts, Type::INT8_ARRAY),
@@ -104,18 +118,22 @@ fn held_row<'s>(settlement: &'s Settlement, row: &Row) -> Result<Held<'s>, Failu
         strikes: row.try_get(5)?,
         strikes_upto: row.try_get(6)?,
         claimed_at: row.try_get(7)?,
+        gate: gate::read(row, 8)?.map(|(_, gate)| gate).unwrap_or_default(),
     })
 }
 
 fn tally(held: &[Held<'_>]) -> Tally {
     let mut tally = Tally::default();
+    let struck: HashSet<_> = held.iter().filter(|held| held.finds_set_up_wrong()).map(|held| &held.org).collect();
     for held in held {
         let change = tally.of(&held.org);
         change.late += i64::from(held.settlement.late);
         match held.settlement.verdict {
             Verdict::Delivered => {
                 change.delivered += 1;
-                change.passed += 1;
+                // What was begun before the set-up was found wrong, or ends together with what found
+                // it so, does not show that others go through.
+                change.passed += i64::from(!held.gate.is_stale(held.claimed_at) && !struck.contains(&held.org));
                 change.pending -= 1;
             }
             Verdict::Dead => {
@@ -174,33 +192,15 @@ async fn work(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
     let dead = events(held, |verdict| verdict == Verdict::Dead);
     let (gone, given_up) =
         ("DELETE FROM work WHERE event = ANY ($1)", "UPDATE work SET state = 1 WHERE event = ANY ($1)");
-    client.execute_typed(gone, &[(&delivered, Type::INT8_ARRAY)]).await?;
-    if !dead.is_empty() {
-        client.execute_typed(given_up, &[(&dead, Type::INT8_ARRAY)]).await?;
-    }
+    tokio::try_join!(execute(client, gone, &delivered), execute(client, given_up, &dead))?;
     Ok(())
 }
 
-/// Counts that events found the set-up wrong, once between deliveries of others.
-async fn strikes(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
-    let struck: Vec<_> = held.iter().filter(|held| matches!(held.settlement.verdict, Verdict::Paused { .. })).collect();
-    if struck.is_empty() {
-        return Ok(());
+/// Does something to these events, if there are any.
+async fn execute(client: &Client, sql: &str, events: &[i64]) -> Result<(), Failure> {
+    if !events.is_empty() {
+        client.execute_typed(sql, &[(&events, Type::INT8_ARRAY)]).await?;
     }
-    let orgs: Vec<_> = struck.iter().map(|held| held.org.as_str()).collect();
-    let passed = claim::passed(client, &orgs).await?;
-    let upto: Vec<_> = struck.iter().map(|held| passed.get(held.org.as_str()).copied().unwrap_or(0)).collect();
-    let counts = struck.iter().zip(&upto);
-    let counts: Vec<_> =
-        counts.map(|(held, upto)| held.strikes + i32::from(held.strikes == 0 || *upto > held.strikes_upto)).collect();
-    let events: Vec<_> = struck.iter().map(|held| held.event()).collect();
-    client
-        .execute_typed(
-            "UPDATE work w SET strikes = u.strikes, strikes_upto = u.upto
-             FROM unnest($1, $2, $3) AS u (event, strikes, upto) WHERE w.event = u.event",
-            &[(&events, Type::INT8_ARRAY), (&counts, Type::INT4_ARRAY), (&upto, Type::INT8_ARRAY)],
-        )
-        .await?;
     Ok(())
 }
 
@@ -213,6 +213,9 @@ async fn retries(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Fai
         Verdict::Delivered | Verdict::Dead => None,
     });
     let (lanes, due): (Vec<_>, Vec<_>) = again.unzip();
+    if lanes.is_empty() {
+        return Ok(());
+    }
     client
         .execute_typed(
             "UPDATE lane l SET attempt = NULL, due_at = u.due FROM unnest($1, $2) AS u (application, due)
@@ -243,50 +246,4 @@ async fn advance(client: &Client, held: &[Held<'_>], now: i64) -> Result<(), Fai
         )
         .await?;
     Ok(())
-}
-
-/// What the results do to the gates of their organisations. Where nothing is wrong no gate is locked.
-async fn gates(client: &Client, held: &[Held<'_>], now: i64) -> Result<bool, Failure> {
-    let mut orgs: BTreeMap<&OrgId, Vec<&Held<'_>>> = BTreeMap::new();
-    for held in held {
-        orgs.entry(&held.org).or_default().push(held);
-    }
-    let names: Vec<_> = orgs.keys().map(|org| org.as_str()).collect();
-    let seen = gate::look(client, &names).await?;
-    let mut changed = false;
-    for (org, all) in orgs {
-        let probing = seen.get(org.as_str()).is_some_and(Gate::is_probing);
-        let turns = |held: &&Held<'_>| {
-            let verdict = held.settlement.verdict;
-            probing || matches!(verdict, Verdict::Paused { .. } | Verdict::Retry { hold_organisation: true, .. })
-        };
-        if !all.iter().any(turns) {
-            continue;
-        }
-        let mut gate = gate::lock(client, org).await?;
-        let mut over = None;
-        for Held { settlement, claimed_at, .. } in all {
-            let probing = gate.is_probing();
-            if let Some(change) = change(settlement.verdict, probing, gate.is_stale(*claimed_at)) {
-                over = gate.apply(&change, settlement.answered.error.as_deref(), now).or(over);
-            }
-            if probing && settlement.verdict != Verdict::Delivered {
-                gate.probe_failed(now);
-            }
-        }
-        gate::store(client, org, &gate, over).await?;
-        changed = true;
-    }
-    Ok(changed)
-}
-
-/// What a result does to a gate; `stale` ones are of attempts that were begun before the set-up was
-/// found wrong.
-fn change(verdict: Verdict, probing: bool, stale: bool) -> Option<Change> {
-    match verdict {
-        Verdict::Paused { probe_after } if !probing => Some(Change::SetUpWrong { probe_every: probe_after }),
-        Verdict::Delivered if probing && !stale => Some(Change::SetUpMended),
-        Verdict::Retry { after, hold_organisation: true } => Some(Change::Held { wait: after }),
-        _ => None,
-    }
 }

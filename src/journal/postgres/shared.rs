@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::figures::Tally;
 use super::link::Failure;
-use super::schema::Identity;
+use super::schema::{Identity, SchemaError, Tables};
 use crate::domain::{EventId, OrgId};
 use crate::journal::batch::EventRef;
 use crate::journal::{Health, Observer, Pulse, Unavailable};
@@ -20,6 +20,7 @@ pub(super) struct Shared {
     health: Mutex<Health>,
     pulse: Mutex<Shown>,
     wake: watch::Sender<u64>,
+    tables: Mutex<Result<Tables, Unavailable>>,
 }
 
 #[derive(Default)]
@@ -41,6 +42,7 @@ impl Shared {
             health: Mutex::new(Health::Ready),
             pulse: Mutex::default(),
             wake: watch::Sender::new(0),
+            tables: Mutex::new(Ok(Tables::Current)),
         })
     }
 
@@ -70,6 +72,29 @@ impl Shared {
         let reason = Unavailable::from(failure);
         self.show(Health::NotReady(reason.clone()));
         reason
+    }
+
+    /// Takes note of how the tables stand; an error if they are not for this bridge any more.
+    pub(super) fn stand(&self, tables: Result<Tables, SchemaError>) -> Result<(), Failure> {
+        let (seen, told) = match tables {
+            Ok(tables) => (Ok(tables), Ok(())),
+            Err(SchemaError::Failure(failure)) => return Err(failure),
+            Err(error) => {
+                let failure = || Failure::Outgrown(error.to_string());
+                (Err(Unavailable::from(failure())), Err(failure()))
+            }
+        };
+        let mut tables = self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let (Ok(Tables::Ahead(version)), true) = (&seen, *tables != seen) {
+            tracing::info!(version, "a newer bridge has changed the tables; this one goes on");
+        }
+        *tables = seen;
+        told
+    }
+
+    /// Whether the tables are for this bridge; they are looked at every second.
+    pub(super) fn usable(&self) -> Result<(), Unavailable> {
+        self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone().map(drop)
     }
 
     pub(super) fn wake(&self) {

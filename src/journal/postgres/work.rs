@@ -1,5 +1,12 @@
-//! The desk of whoever delivers: claims and settlements, one after the other.
+//! The desks of whoever delivers: one hands out work, the other records what became of it. Each has
+//! a connection of its own, so that neither waits for the other.
+//!
+//! A claim is synced before anything is sent: if a server that falls could take it along, somebody
+//! else would get the same work while it is still under way here. What became of deliveries is not:
+//! without it the work comes back after its lease and is sent again, as it may be; and the next claim
+//! of the same lane, which is written behind it, keeps it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -9,159 +16,143 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::figures::Desk;
-use super::link::{Failure, Link};
+use super::link::Link;
 use super::shared::Shared;
 use super::{claim, details, pulse, settle};
 use crate::journal::{Claims, Fence, LaneKind, Promise, Quota, Settled, Settlement, Unavailable};
 
-/// How many requests are looked at together.
+/// How many results may share a commit.
 const BATCH: usize = 500;
 
-/// What the desk is asked for.
-pub(super) enum Asked {
-    Claim(Quota, Duration, Promise<Claims>),
-    Settle(Box<Settlement>, Promise<Settled>),
+/// Work that is asked for, and for how long it may be held.
+pub(super) type Asked = (Quota, Duration, Promise<Claims>);
+
+/// What became of a piece of work.
+pub(super) type Done = (Settlement, Promise<Settled>);
+
+/// What this process holds, and until when.
+#[derive(Default)]
+pub(super) struct Holdings {
+    /// Its attempts.
+    attempts: RefCell<HashMap<u64, Instant>>,
+    /// The events whose details it reads.
+    reading: RefCell<HashMap<u64, Instant>>,
 }
 
-impl Asked {
-    /// Answers that it cannot be done.
-    pub(super) fn refuse(self, failure: &Unavailable) {
-        match self {
-            Self::Claim(.., promise) => promise.keep(Err(failure.clone())),
-            Self::Settle(_, promise) => promise.keep(Err(failure.clone())),
+/// Hands out work until nobody can ask any more.
+pub(super) async fn hand_out(mut link: Link, shared: &Shared, holdings: &Holdings, mut asked: mpsc::Receiver<Asked>) {
+    let mut turn: usize = 0;
+    while let Some((quota, lease, promise)) = asked.recv().await {
+        if let Err(outgrown) = shared.usable() {
+            promise.keep(Err(outgrown));
+            continue;
+        }
+        let begun = Instant::now();
+        turn = turn.wrapping_add(1);
+        let (claims, held) = match quota.kind {
+            LaneKind::Details => {
+                let claim = async |client: &Client| details::claim(client, shared, &quota, lease).await;
+                (link.transact(claim).await, &holdings.reading)
+            }
+            LaneKind::Delivery => {
+                let claim = async |client: &Client| claim::claim(client, shared, &quota, lease, turn).await;
+                (link.transact(claim).await, &holdings.attempts)
+            }
+        };
+        if let Ok(claims) = &claims {
+            let number = |fence: Fence| if quota.kind == LaneKind::Details { fence.event } else { fence.attempt };
+            let mut held = held.borrow_mut();
+            held.retain(|_, until| *until > begun);
+            held.extend(claims.claimed.iter().map(|claimed| (number(claimed.fence), begun + lease)));
+        }
+        promise.keep(claims.map_err(|failure| shared.failed(failure)));
+    }
+}
+
+/// Records what became of work until nobody can tell any more.
+pub(super) async fn record(link: Link, shared: &Shared, holdings: &Holdings, mut done: mpsc::Receiver<Done>) {
+    let desk = Desk { process: shared.process, number: 1 };
+    let mut recorder = Recorder { link, shared, desk, holdings };
+    let mut waiting = Vec::with_capacity(BATCH);
+    while done.recv_many(&mut waiting, BATCH).await > 0 {
+        let is_details = |done: &Done| done.0.fence.kind == LaneKind::Details;
+        let (read, delivered): (Vec<_>, Vec<_>) = waiting.drain(..).partition(is_details);
+        if !delivered.is_empty() {
+            recorder.deliveries(delivered).await;
+        }
+        if !read.is_empty() {
+            recorder.details(read).await;
         }
     }
 }
 
-/// The desk.
-struct Work<'s> {
+struct Recorder<'s> {
     link: Link,
     shared: &'s Shared,
     desk: Desk,
-    /// Which attempts this process holds, and until when.
-    held: HashMap<u64, Instant>,
-    /// Of which events this process reads details, and until when.
-    reading: HashMap<u64, Instant>,
-    turn: usize,
+    holdings: &'s Holdings,
 }
 
-/// Works until nobody can ask any more, and then gives back what it holds.
-pub(super) async fn run(link: Link, shared: &Shared, mut asked: mpsc::Receiver<Asked>) {
-    let desk = Desk { process: shared.process, number: 1 };
-    let mut work = Work { link, shared, desk, held: HashMap::new(), reading: HashMap::new(), turn: 0 };
-    let mut waiting = Vec::with_capacity(BATCH);
-    while asked.recv_many(&mut waiting, BATCH).await > 0 {
-        let (mut settlements, mut promises, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut read, mut readers) = (Vec::new(), Vec::new());
-        for asked in waiting.drain(..) {
-            match asked {
-                Asked::Settle(settlement, promise) if settlement.fence.kind == LaneKind::Details => {
-                    read.push(*settlement);
-                    readers.push(promise);
-                }
-                Asked::Settle(settlement, promise) => {
-                    settlements.push(*settlement);
-                    promises.push(promise);
-                }
-                Asked::Claim(quota, lease, promise) => claims.push((quota, lease, promise)),
-            }
-        }
-        if !settlements.is_empty() {
-            work.settle(&settlements, promises).await;
-        }
-        if !read.is_empty() {
-            work.settle_details(&read, readers).await;
-        }
-        for (quota, lease, promise) in claims {
-            let claimed = match quota.kind {
-                LaneKind::Details => work.claim_details(&quota, lease).await,
-                LaneKind::Delivery => work.claim(&quota, lease).await,
-            };
-            promise.keep(claimed.map_err(|failure| shared.failed(failure)));
-        }
-    }
-    work.give_back().await;
-}
-
-impl Work<'_> {
-    async fn claim(&mut self, quota: &Quota, lease: Duration) -> Result<Claims, Failure> {
-        self.turn = self.turn.wrapping_add(1);
-        let (shared, turn, begun) = (self.shared, self.turn, Instant::now());
-        let claims = self.link.transact(async |client| claim::claim(client, shared, quota, lease, turn).await).await?;
-        self.held.retain(|_, until| *until > begun);
-        self.held.extend(claims.claimed.iter().map(|claimed| (claimed.fence.attempt, begun + lease)));
-        Ok(claims)
-    }
-
-    async fn claim_details(&mut self, quota: &Quota, lease: Duration) -> Result<Claims, Failure> {
-        let (shared, begun) = (self.shared, Instant::now());
-        let claims = self.link.transact(async |client| details::claim(client, shared, quota, lease).await).await?;
-        self.reading.retain(|_, until| *until > begun);
-        self.reading.extend(claims.claimed.iter().map(|claimed| (claimed.fence.event, begun + lease)));
-        Ok(claims)
-    }
-
-    async fn settle_details(&mut self, settlements: &[Settlement], promises: Vec<Promise<Settled>>) {
-        match self.link.transact(async |client| details::settle(client, settlements).await).await {
-            Ok(answers) => {
-                // A stale one may be of an event that is being read again.
-                for (settlement, settled) in settlements.iter().zip(&answers) {
-                    if *settled == Settled::Applied {
-                        self.reading.remove(&settlement.fence.event);
-                    }
-                }
-                promises.into_iter().zip(answers).for_each(|(promise, settled)| promise.keep(Ok(settled)));
-            }
-            Err(failure) => {
-                let failure = self.shared.failed(failure);
-                promises.into_iter().for_each(|promise| promise.keep(Err(failure.clone())));
-            }
-        }
-    }
-
-    async fn settle(&mut self, settlements: &[Settlement], promises: Vec<Promise<Settled>>) {
+impl Recorder<'_> {
+    async fn deliveries(&mut self, done: Vec<Done>) {
         let (desk, shared) = (self.desk, self.shared);
-        match self.link.transact(async |client| settle::settle(client, desk, settlements).await).await {
+        let (settlements, promises): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        match self.link.transact_unsynced(async |client| settle::settle(client, desk, &settlements).await).await {
             Ok(outcomes) => {
-                for Fence { attempt, .. } in settlements.iter().map(|settlement| settlement.fence) {
-                    self.held.remove(&attempt);
+                for settlement in &settlements {
+                    self.holdings.attempts.borrow_mut().remove(&settlement.fence.attempt);
                 }
                 shared.counted(&outcomes.tally);
                 if outcomes.gated {
                     pulse::look(&mut self.link, shared).await;
                 }
-                for (promise, settled) in promises.into_iter().zip(outcomes.answers) {
-                    promise.keep(Ok(settled));
-                }
+                promises.into_iter().zip(outcomes.answers).for_each(|(promise, settled)| promise.keep(Ok(settled)));
                 shared.wake();
             }
-            Err(failure) => {
-                let failure = shared.failed(failure);
-                promises.into_iter().for_each(|promise| promise.keep(Err(failure.clone())));
-            }
+            Err(failure) => refuse(promises, shared.failed(failure)),
         }
     }
 
-    /// What is held when the bridge ends is due at once, for whoever is there; a late settlement
-    /// of it is stale.
-    async fn give_back(&mut self) {
-        if self.held.is_empty() && self.reading.is_empty() {
-            return;
+    async fn details(&mut self, done: Vec<Done>) {
+        let (settlements, promises): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        match self.link.transact(async |client| details::settle(client, &settlements).await).await {
+            Ok(answers) => {
+                // A stale one may be of an event that is being read again.
+                for (settlement, settled) in settlements.iter().zip(&answers) {
+                    if *settled == Settled::Applied {
+                        self.holdings.reading.borrow_mut().remove(&settlement.fence.event);
+                    }
+                }
+                promises.into_iter().zip(answers).for_each(|(promise, settled)| promise.keep(Ok(settled)));
+            }
+            Err(failure) => refuse(promises, self.shared.failed(failure)),
         }
-        let reading: Vec<_> = self.reading.keys().map(|event| *event as i64).collect();
-        let attempts: Vec<_> = self.held.keys().map(|attempt| *attempt as i64).collect();
-        let given = self.link.transact(async |client: &Client| {
-            // Looked up first, so that lanes are locked in their order.
-            let sql = "UPDATE lane SET attempt = NULL, due_at = journal_now() FROM (
-                           SELECT l.application, l.kind FROM attempt a JOIN work w ON w.event = a.event
-                           JOIN lane l ON l.application = w.application AND l.attempt = a.sequence
-                           WHERE a.sequence = ANY ($1) ORDER BY l.application FOR UPDATE OF l) own
-                       WHERE lane.application = own.application AND lane.kind = own.kind";
-            client.execute_typed(sql, &[(&attempts, Type::INT8_ARRAY)]).await?;
-            details::give_back(client, &reading).await
-        });
-        if let Err(failure) = given.await {
-            tracing::warn!(%failure, "what was under way is sent again only after its lease");
-        }
+    }
+}
+
+fn refuse(promises: Vec<Promise<Settled>>, reason: Unavailable) {
+    promises.into_iter().for_each(|promise| promise.keep(Err(reason.clone())));
+}
+
+/// What is held when the bridge ends is due at once, for whoever is there; a late settlement of it
+/// is stale.
+pub(super) async fn give_back(mut link: Link, holdings: &Holdings) {
+    let numbers = |held: &RefCell<HashMap<u64, Instant>>| held.take().into_keys().map(|number| number as i64).collect();
+    let (attempts, reading): (Vec<_>, Vec<_>) = (numbers(&holdings.attempts), numbers(&holdings.reading));
+    if attempts.is_empty() && reading.is_empty() {
+        return;
+    }
+    let given = link.transact(async |client: &Client| {
+        // Looked up first, so that lanes are locked in their order.
+        let sql = "UPDATE lane SET attempt = NULL, due_at = journal_now() FROM (
+                       SELECT l.application, l.kind FROM attempt a JOIN work w ON w.event = a.event
+                       JOIN lane l ON l.application = w.application AND l.attempt = a.sequence
+                       WHERE a.sequence = ANY ($1) ORDER BY l.application FOR UPDATE OF l) own
+                   WHERE lane.application = own.application AND lane.kind = own.kind";
+        client.execute_typed(sql, &[(&attempts, Type::INT8_ARRAY)]).await?;
+        details::give_back(client, &reading).await
+    });
+    if let Err(failure) = given.await {
+        tracing::warn!(%failure, "what was under way is sent again only after its lease");
     }
 }

@@ -1,5 +1,6 @@
 //! What every journal must keep of the lane in which details are read back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use imper_bridge::journal::{
     Settled, Settlement, Turn, Verdict,
 };
 
-use crate::journal_contract::{DAY, Driver, LEASE, SECOND, accept, claim, message, org, quota, settlement};
+use super::driver::{Driver, PostgresDriver};
+use super::{DAY, LEASE, SECOND, accept, claim, message, org, quota, settlement};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -61,7 +63,7 @@ fn state(journal: &dyn Journal) -> Option<ReadBackState> {
     shown(journal).map(|record| record.state)
 }
 
-pub(crate) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
+pub(super) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -91,7 +93,7 @@ pub(crate) fn details_wait_in_a_lane_of_their_own<D: Driver>() {
     assert!(claim_details(&*journal).is_empty());
 }
 
-pub(crate) fn what_was_being_read_is_read_again<D: Driver>() {
+pub(super) fn what_was_being_read_is_read_again<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -109,7 +111,7 @@ pub(crate) fn what_was_being_read_is_read_again<D: Driver>() {
     assert!(claim_details(&*journal).is_empty(), "given up");
 }
 
-pub(crate) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
+pub(super) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -141,7 +143,7 @@ pub(crate) fn a_wrong_set_up_stops_reading_but_no_delivery<D: Driver>() {
     assert!(claims_of_details(&*journal).next_due.is_none_or(|due| due <= LEASE), "the pause is over");
 }
 
-pub(crate) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
+pub(super) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -155,7 +157,7 @@ pub(crate) fn workday_that_asks_for_quiet_gets_it<D: Driver>() {
     assert_eq!(claim_details(&*journal).len(), 2);
 }
 
-pub(crate) fn details_are_forgotten_in_time<D: Driver>() {
+pub(super) fn details_are_forgotten_in_time<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -180,7 +182,7 @@ pub(crate) fn details_are_forgotten_in_time<D: Driver>() {
     assert_eq!(state(&*journal), Some(ReadBackState::Waiting));
 }
 
-pub(crate) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>() {
+pub(super) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     started(&*journal, "A1");
@@ -197,7 +199,7 @@ pub(crate) fn another_interview_reads_anew_and_shows_what_was_known<D: Driver>()
     assert_eq!(settle(&*journal, &second, Verdict::Delivered), Settled::Applied);
 }
 
-pub(crate) fn an_erasure_takes_the_details_with_it<D: Driver>() {
+pub(super) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     let driver = D::fresh();
     let journal: Arc<dyn Journal> = driver.open();
     started(&*journal, "A1");
@@ -215,7 +217,7 @@ pub(crate) fn an_erasure_takes_the_details_with_it<D: Driver>() {
     assert!(claim_details(&*journal).is_empty());
 }
 
-pub(crate) fn what_is_to_be_read_is_counted<D: Driver>() {
+pub(super) fn what_is_to_be_read_is_counted<D: Driver>() {
     let driver = D::fresh();
     let journal = driver.open();
     let ages = Ages { useful_within: HOUR, open_interview: DAY };
@@ -238,4 +240,25 @@ pub(crate) fn what_is_to_be_read_is_counted<D: Driver>() {
     settle(&*journal, &again, Verdict::Delivered);
     let read = counted();
     assert_eq!((read.waiting, read.failed, read.oldest_waiting, read.error), (0, 1, None, None));
+}
+
+#[test]
+fn two_bridges_never_read_the_same_at_once_and_one_takes_over_from_the_other() {
+    let driver = PostgresDriver::fresh();
+    let (one, other) = (driver.open(), driver.open());
+    for number in 0..20 {
+        started(&*one, &format!("A{number}"));
+    }
+    let quota = || Quota { kind: LaneKind::Details, total: 15, each: 15, ..quota() };
+    let asked: Vec<_> = [&one, &other, &one, &other].map(|journal| journal.claim(quota(), LEASE)).into();
+    let claimed: Vec<_> = asked.into_iter().map(|claims| claims.wait().unwrap().claimed).collect();
+    let read: BTreeSet<_> = claimed.iter().flatten().map(|claimed| claimed.event.event_id).collect();
+    assert_eq!((claimed.iter().flatten().count(), read.len()), (20, 20), "each by one of them");
+    let lost = claimed.into_iter().flatten().next().unwrap();
+    driver.advance(LEASE + SECOND);
+    let again = claim_details(&*other);
+    assert_eq!(again.len(), 20);
+    assert_eq!(settle(&*one, &lost, Verdict::Delivered), Settled::Stale, "whoever was too slow says nothing");
+    let same = again.iter().find(|again| again.event.event_id == lost.event.event_id).unwrap();
+    assert_eq!(settle(&*other, same, Verdict::Delivered), Settled::Applied);
 }
