@@ -142,7 +142,7 @@ impl Pump {
         let elapsed = self.clock.monotonic().saturating_sub(claimed_at);
         let since_first = claimed.since_first + elapsed;
         let tried = verdict::Try { attempt: claimed.attempt, since_first, strike: claimed.strike };
-        let verdict = verdict::of_outcome(&handled.outcome, &policy, tried, self.clock.chance());
+        let verdict = verdict::of_outcome(&handled.outcome, &policy, tried, || self.clock.chance());
         let is_delivery = self.kind == LaneKind::Delivery;
         let late = is_delivery && is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
         match self.kind {

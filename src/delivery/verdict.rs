@@ -57,8 +57,8 @@ pub(super) struct Try {
     pub(super) strike: u32,
 }
 
-/// What becomes of the event; `chance` is in `[0, 1)`.
-pub(super) fn of_outcome(outcome: &Outcome, policy: &Policy, tried: Try, chance: f64) -> Verdict {
+/// What becomes of the event; `chance`, which is drawn only for a retry, is in `[0, 1)`.
+pub(super) fn of_outcome(outcome: &Outcome, policy: &Policy, tried: Try, chance: impl FnOnce() -> f64) -> Verdict {
     let Try { attempt, since_first, strike } = tried;
     let (retry_after, hold_organisation) = match outcome {
         Outcome::Delivered => return Verdict::Delivered,
@@ -70,7 +70,7 @@ pub(super) fn of_outcome(outcome: &Outcome, policy: &Policy, tried: Try, chance:
     if since_first >= policy.give_up_after {
         return Verdict::Dead;
     }
-    let after = backoff(policy, attempt, chance).max(retry_after.unwrap_or_default());
+    let after = backoff(policy, attempt, chance()).max(retry_after.unwrap_or_default());
     Verdict::Retry { after, hold_organisation }
 }
 
@@ -146,18 +146,19 @@ mod tests {
         let asked = Outcome::Retry { retry_after: Some(day), whole_organisation: false };
         let first = Try { attempt: 1, since_first: Duration::ZERO, strike: 1 };
         let old = Try { attempt: 90, since_first: 3 * day, strike: 1 };
-        let verdict = of_outcome(&asked, &policy, first, 0.9);
+        let verdict = of_outcome(&asked, &policy, first, || 0.9);
         assert_eq!(verdict, Verdict::Retry { after: day, hold_organisation: false }, "beyond max_retry_seconds");
-        assert_eq!(of_outcome(&asked, &policy, old, 0.9), Verdict::Dead);
-        assert_eq!(of_outcome(&Outcome::Refused, &policy, first, 0.9), Verdict::Dead);
-        assert_eq!(of_outcome(&Outcome::Delivered, &policy, old, 0.9), Verdict::Delivered);
+        assert_eq!(of_outcome(&asked, &policy, old, || 0.9), Verdict::Dead);
+        assert_eq!(of_outcome(&Outcome::Refused, &policy, first, || 0.9), Verdict::Dead);
+        assert_eq!(of_outcome(&Outcome::Delivered, &policy, old, || 0.9), Verdict::Delivered);
     }
 
     #[test]
     fn a_wrong_set_up_gives_up_nothing_but_an_event_that_alone_finds_it_wrong() {
         let policy = policy();
         let age = Duration::from_secs(90 * 24 * 3600);
-        let verdict = |strike| of_outcome(&Outcome::SetUp, &policy, Try { attempt: 90, since_first: age, strike }, 0.9);
+        let verdict =
+            |strike| of_outcome(&Outcome::SetUp, &policy, Try { attempt: 90, since_first: age, strike }, || 0.9);
         assert_eq!(verdict(1), Verdict::Paused { probe_after: policy.probe });
         assert_eq!(verdict(2), Verdict::Paused { probe_after: policy.probe });
         assert_eq!(verdict(3), Verdict::Dead);

@@ -4,6 +4,7 @@
 //! then merges what was learned. A commit that fails leaves no trace: the scratch is dropped.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use jiff::Timestamp;
 
@@ -36,6 +37,29 @@ pub struct Known {
 /// Identifies an application or a message within a store: a 128-bit hash under the store's secret
 /// key. With it two of a billion differ but for a chance of 1 in 10²⁰.
 pub type Key = u128;
+
+/// A hasher for maps by [`Key`]: the key is a hash already, and nobody can choose it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}
+
+/// A map by [`Key`].
+pub type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
 
 /// A message with the keys under which its store knows what it is compared with.
 #[derive(Debug, Clone)]
@@ -102,9 +126,9 @@ pub enum Decided {
 #[derive(Debug, Default)]
 pub struct Learned {
     /// Applications, as the batch left them; `None`: forgotten.
-    pub applications: HashMap<Key, Option<Known>>,
+    pub applications: KeyMap<Option<Known>>,
     /// Messages that carried a MessageID; `None`: forgotten.
-    pub messages: HashMap<Key, Option<EventRef>>,
+    pub messages: KeyMap<Option<EventRef>>,
 }
 
 /// A batch under decision.

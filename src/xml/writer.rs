@@ -82,9 +82,23 @@ impl Writer {
     }
 }
 
+/// The bytes that stand for themselves wherever they stand, which is what most texts are made of.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ' as usize;
+    while byte < 0x7f {
+        plain[byte] = !matches!(byte as u8, b'&' | b'<' | b'>' | b'"' | b'\'');
+        byte += 1;
+    }
+    plain
+};
+
 /// Appends text so that it reads back as itself, in character data and in attribute values alike.
 /// What XML cannot hold at all becomes U+FFFD.
 pub fn escape(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| PLAIN[usize::from(byte)]) {
+        return out.push_str(text);
+    }
     let mut plain = 0;
     for (at, c) in text.char_indices() {
         let escaped = match c {

@@ -4,13 +4,14 @@
 //! changes only after the records that say so are committed. Times are of the monotonic clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::gate::{Change, Gate, Opening};
 use crate::domain::OrgId;
-use crate::journal::batch::Key;
+use crate::journal::batch::{Key, KeyHasher};
 use crate::journal::{Fence, LaneKind, Pulse, Quota, Settled, Verdict};
 
 /// Names a lane; the application's key covers its organisation.
@@ -102,7 +103,7 @@ fn by_the_wall_clock(time: Duration, at: Timestamp, now: Duration) -> Option<Tim
 
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<LaneKey, Lane>,
+    lanes: HashMap<LaneKey, Lane, BuildHasherDefault<KeyHasher>>,
     organisations: HashMap<OrgId, Organisation>,
     in_flight: HashMap<u64, LaneKey>,
     /// Whose turn it was last, so that the next claim begins with someone else.
