@@ -208,7 +208,7 @@ const steps = {
     await look("overview-denied");
     await page.goto(`${admin}/protections`);
     const row = page.getByRole("row").filter({ hasText: "C-D-1" });
-    await row.getByText(/still to be read; 1 try so far/).waitFor();
+    await row.getByText(/still to be read; 1 attempt so far/).waitFor();
     await page.goto(`${admin}/`);
     await trouble.getByRole("button", { name: "Ask Workday again" }).click();
     await trouble.waitFor({ state: "detached" });

@@ -111,8 +111,8 @@ fn read(record: &ReadBackRecord, now: Timestamp) -> String {
         }
         (ReadBackState::Waiting, read) => {
             let read = read.map(|read| format!("{read}, ")).unwrap_or_default();
-            let tries = count(record.attempts.into(), "try").replace("trys", "tries");
-            let failed = error.map(|error| format!("; {tries} so far: {error}")).unwrap_or_default();
+            let attempts = count(record.attempts.into(), "attempt");
+            let failed = error.map(|error| format!("; {attempts} so far: {error}")).unwrap_or_default();
             format!("{read}still to be read{}{failed}", again(&read))
         }
     }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(said(ReadBackState::Failed, Some("unknown"), false), "cannot be read: unknown");
         assert_eq!(said(ReadBackState::Failed, Some("gone"), true), "read 5 min ago and cannot be read anew: gone");
         assert_eq!(said(ReadBackState::Waiting, None, false), "still to be read");
-        assert_eq!(said(ReadBackState::Waiting, Some("slow"), false), "still to be read; 2 tries so far: slow");
+        assert_eq!(said(ReadBackState::Waiting, Some("slow"), false), "still to be read; 2 attempts so far: slow");
         assert_eq!(said(ReadBackState::Waiting, None, true), "read 5 min ago, still to be read anew");
         let (name, value) = &facts(&details)[1];
         assert_eq!((*name, value.as_str()), ("E-mail", "not shown by Workday"));
