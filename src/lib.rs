@@ -57,7 +57,8 @@
 //! - An event of an application is claimed only after the one before it is settled for good.
 //! - A claim records its intent before anything is sent, and a settlement names the fence of its
 //!   claim: what was taken over in between changes nothing.
-//! - `xml` has one reader for untrusted bytes, and it is strict; nothing else parses them.
+//! - `xml` has one reader for untrusted bytes, and it is strict. Only Workday's answers are given types by
+//!   another, and only what the strict one has read to its end.
 //! - Secrets are `secrecy` values from the configuration to the header they stand in.
 //!
 //! Without the feature `server` (on by default) only [`domain`], [`refusal`], [`soap`] and [`xml`]

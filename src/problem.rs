@@ -105,6 +105,11 @@ impl Problem {
         Self { faults: faults.into(), ..Self::new(422, "Not usable", detail) }
     }
 
+    /// Whether it is that a message is refused for what it says.
+    pub fn is_refusal(&self) -> bool {
+        self.status == 422 && self.code.is_some()
+    }
+
     /// Whether it is that what is acted on is in another state.
     pub fn is_conflict(&self) -> bool {
         self.status == 409

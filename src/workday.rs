@@ -8,7 +8,7 @@
 //! | what could harm | stopped by |
 //! |---|---|
 //! | an answer without end, or that drips | [`line::MOST`] bytes; a deadline over everything |
-//! | entities that expand | a document type declaration is refused unread |
+//! | entities that expand; nesting or elements without end | [`crate::xml`] reads the whole answer first |
 //! | pages without end | [`client::MOST_PAGES`] |
 //! | a redirect that leads credentials elsewhere | none is followed |
 //! | an account that is locked by wrong passwords | a denial is told apart, so that the caller pauses |
@@ -19,5 +19,5 @@ pub mod line;
 pub mod messages;
 mod token;
 
-pub use client::{Client, Credentials, Failure};
+pub use client::{Client, Credentials, Failure, Told};
 pub use messages::{Application, Candidate, Id, Reference, Requisition};

@@ -19,6 +19,7 @@ mod form;
 mod frame;
 mod live;
 mod overview;
+mod paging;
 mod protections;
 mod refused;
 mod set_up;

@@ -144,11 +144,7 @@ impl Parameters {
 
     /// Which part of a list is asked for.
     pub(super) fn paging(&self) -> Result<Paging, Problem> {
-        let hexadecimal = |value: &&str| value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let cursor = self.take("cursor", "the 'next' of an earlier page", |value| {
-            let place = Some(value).filter(hexadecimal).and_then(|value| u64::from_str_radix(value, 16).ok());
-            place.filter(|place| *place < 1 << 48).map(Cursor)
-        });
+        let cursor = self.take("cursor", "the 'next' of an earlier page", place);
         Ok(Paging { limit: self.limit()?, cursor: cursor? })
     }
 }
@@ -179,6 +175,13 @@ fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
     }
     let message = format!("The Content-Type is '{media}'; expected application/json.");
     Err(Refusal::new(Code::UnsupportedMediaType, message))
+}
+
+/// The cursor that a caller shows.
+pub(super) fn place(text: &str) -> Option<Cursor> {
+    let hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let place = u64::from_str_radix(text, 16).ok().filter(|place| hexadecimal && *place < 1 << 48);
+    place.map(Cursor)
 }
 
 /// A cursor as callers see it.

@@ -31,7 +31,11 @@ pub(super) async fn run(admin: Arc<Admin>, routing: Arc<Routing>, mut stop: watc
             }
             let done = one(&admin, &routing, &org).await;
             if let Err(error) = &done {
-                tracing::warn!(orgid = %org, %error, "the applications cannot be compared with Workday yet");
+                let reason = match error {
+                    ReconcileError::Workday(failure) => failure.what().to_owned(),
+                    ReconcileError::Journal(reason) => reason.to_string(),
+                };
+                tracing::warn!(orgid = %org, reason, "the applications cannot be compared with Workday yet");
             }
             due.insert(org, now + wait(every, &done));
         }

@@ -84,20 +84,7 @@ pub fn convert(
         // What repeats or overtakes nothing is always applied.
         Decision::Stale { .. } | Decision::DuplicateOfLast | Decision::DuplicateOfMessageId => EventType::StateChanged,
     };
-    Ok(CandidateEvent {
-        event_id: fresh_id(now),
-        orgid: organisation.id.clone(),
-        event_type,
-        candidate_id: change.candidate,
-        job_application_id: change.application,
-        job_requisition_id: change.requisition,
-        stage: change.stage,
-        step: change.step,
-        status: change.status,
-        timestamp: change.occurred.map_or(now, |occurred| occurred.at),
-        received_at: now,
-        source: Source::Soap,
-    })
+    Ok(change.into_event(fresh_id(now), organisation.id.clone(), event_type, now, Source::Soap))
 }
 
 /// An id of no journal: random where a journal puts its tag and the event's place.

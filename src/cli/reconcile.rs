@@ -1,8 +1,10 @@
 //! `imper-bridge reconcile`: what a running bridge knows, held against what Workday reports now.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -28,17 +30,20 @@ pub struct Options {
 
 const HEADINGS: [&str; 7] = ["APPLICATION", "CANDIDATE", "KNOWN", "WORKDAY", "STAGE", "STATUS", "DONE"];
 
+/// How often the sign of life moves.
+const TICK: Duration = Duration::from_millis(125);
+
 /// Asks the bridge to compare, and prints the differences. It fails where some are left.
 ///
 /// # Errors
 /// When the bridge cannot be reached or refuses, or Workday does not tell.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let api = Api::of(&options.place)?;
-    if io::stderr().is_terminal() {
-        eprintln!("asking Workday for the applications of {} ...", options.org);
-    }
     let (path, apply) = (["organisations", &options.org, "reconcile"], if options.apply { "true" } else { "false" });
-    let answer = super::runtime()?.block_on(api.call(Method::POST, &path, &[("apply", apply)], None))?;
+    let waiting = waiting(&options.org)?;
+    let answer = super::runtime()?.block_on(api.call(Method::POST, &path, &[("apply", apply)], None));
+    waiting.finish_and_clear();
+    let answer = answer?;
     let differences = answer["differences"].as_array().cloned().unwrap_or_default();
     if options.json {
         json_lines(&differences)?;
@@ -56,6 +61,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let left = |difference: &Value| difference["event_id"].is_null() && difference["overtaken"] != true;
     Ok(if differences.iter().any(left) { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// Shows that the comparison is under way, on a terminal only. How far it is only the bridge knows.
+fn waiting(org: &str) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{spinner} asking Workday for the applications of {msg}, {elapsed}")?;
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(org.to_owned());
+    bar.enable_steady_tick(TICK);
+    Ok(bar)
 }
 
 fn row(difference: &Value) -> Vec<String> {

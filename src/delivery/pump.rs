@@ -146,7 +146,7 @@ impl Pump {
         let is_delivery = self.kind == LaneKind::Delivery;
         let late = is_delivery && is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
         match self.kind {
-            LaneKind::Details => report::details(&claimed, &handled, verdict),
+            LaneKind::Details => report::details(&claimed, verdict),
             LaneKind::Delivery => report::delivery(&claimed, &handled, verdict),
         }
         let Handled { answered, protection, read_back, reason, .. } = handled;

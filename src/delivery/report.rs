@@ -28,26 +28,25 @@ pub(super) fn delivery(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
     }
 }
 
-/// Logs how reading details back went; never what was read.
-pub(super) fn details(claimed: &Claimed, handled: &Handled, verdict: Verdict) {
-    let (event, answered) = (&claimed.event, &handled.answered);
-    let error = answered.error.as_deref().unwrap_or_default();
+/// Logs how reading details back went; never what was read, nor what was said of it.
+pub(super) fn details(claimed: &Claimed, verdict: Verdict) {
+    let event = &claimed.event;
     match verdict {
         Verdict::Delivered => {
             tracing::debug!(event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, "details read");
         }
         Verdict::Retry { after, .. } => tracing::warn!(
-            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
-            error, retry.seconds = after.as_secs_f64(), "details cannot be read from Workday yet"
+            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt,
+            retry.seconds = after.as_secs_f64(), "details cannot be read from Workday yet"
         ),
         Verdict::Paused { probe_after } => tracing::error!(
-            event.id = %event.event_id, orgid = %event.orgid, status = answered.status, error,
+            event.id = %event.event_id, orgid = %event.orgid,
             probe.seconds = probe_after.as_secs_f64(),
             "Workday refuses the bridge; the organisation's reading back pauses and is probed"
         ),
         Verdict::Dead => tracing::error!(
-            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt, status = answered.status,
-            error, "details were given up; the protection stays without them"
+            event.id = %event.event_id, orgid = %event.orgid, attempt = claimed.attempt,
+            "details were given up; the protection stays without them"
         ),
     }
 }

@@ -71,6 +71,33 @@ pub struct StateChange {
     pub occurred: Option<Occurred>,
 }
 
+impl StateChange {
+    /// The candidate event that it becomes once it is decided what it means.
+    pub fn into_event(
+        self,
+        event_id: EventId,
+        orgid: OrgId,
+        event_type: EventType,
+        received_at: Timestamp,
+        source: Source,
+    ) -> CandidateEvent {
+        CandidateEvent {
+            event_id,
+            orgid,
+            event_type,
+            candidate_id: self.candidate,
+            job_application_id: self.application,
+            job_requisition_id: self.requisition,
+            stage: self.stage,
+            step: self.step,
+            status: self.status,
+            timestamp: self.occurred.map_or(received_at, |occurred| occurred.at),
+            received_at,
+            source,
+        }
+    }
+}
+
 /// By which way a state change came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

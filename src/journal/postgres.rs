@@ -138,7 +138,10 @@ impl Postgres {
         let (promise, ticket) = Ticket::new();
         let job: Job = Box::new(move |keeper| {
             Box::pin(async move {
-                let done = job(keeper).await;
+                let done = match keeper.shared.usable() {
+                    Ok(()) => job(keeper).await,
+                    Err(outgrown) => Err(outgrown),
+                };
                 keeper.look().await;
                 promise.keep(done.map_err(Unavailable::from));
             })

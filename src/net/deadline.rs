@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -20,6 +21,30 @@ pub struct ArrivesBy(pub Instant);
 /// How much is read of what follows a request while that is being answered. Whatever actix is given
 /// it keeps, and once that are 128 KiB it looks at them again and again, as fast as it can.
 const MOST_AHEAD: usize = 32 << 10;
+
+/// How much is read before a head is complete, which may have 32 KiB: what comes along with it belongs
+/// to a body that perhaps nobody wants.
+const MOST_HEAD: usize = 48 << 10;
+
+/// How often a connection is looked at that waits for something.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a head may take, and how long a connection may be silent, while three quarters of a
+/// worker's connections are taken: whoever does nothing must not keep those out who would.
+const CROWDED_HEAD: Duration = Duration::from_secs(5);
+const CROWDED_IDLE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// The connections of this worker.
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+}
+
+fn is_crowded(most: usize) -> bool {
+    OPEN.get() >= most.div_ceil(4) * 3
+}
+
+/// How many reads in a row are forgotten before others have their turn.
+const MOST_FORGOTTEN: usize = 16;
 
 /// What a connection is doing, and until when it may.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +69,7 @@ pub struct Deadline {
     followed: Cell<bool>,
     /// Whether its body is waited for.
     awaits_body: Cell<bool>,
-    /// What was read while a request was answered, and is not known to belong to its body.
+    /// What was read since its head began, and is not known to belong to its body.
     ahead: Cell<usize>,
 }
 
@@ -92,10 +117,19 @@ impl Deadline {
 
     /// Whether there is room for what comes next.
     fn may_read(&self) -> bool {
-        if !matches!(self.phase.get(), Phase::Busy) {
-            self.ahead.set(0);
+        match self.phase.get() {
+            Phase::Head(_) => self.ahead.get() < MOST_HEAD,
+            Phase::Busy => self.awaits_body.get() || self.ahead.get() < MOST_AHEAD,
+            Phase::Idle(_) | Phase::Closing(_) => {
+                self.ahead.set(0);
+                true
+            }
         }
-        self.awaits_body.get() || self.ahead.get() < MOST_AHEAD
+    }
+
+    /// Whether nobody looks at what still comes.
+    fn is_closing(&self) -> bool {
+        matches!(self.phase.get(), Phase::Closing(_))
     }
 
     /// Whether a head is arriving.
@@ -112,7 +146,11 @@ impl Deadline {
 
     fn bytes_arrived(&self, count: usize) {
         match self.phase.get() {
-            Phase::Idle(_) if count > 0 => self.phase.set(Phase::Head(Instant::now() + self.limits.request.time())),
+            Phase::Idle(_) if count > 0 => {
+                self.phase.set(Phase::Head(Instant::now() + self.limits.request.time()));
+                self.ahead.set(count);
+            }
+            Phase::Head(_) => self.ahead.set(self.ahead.get() + count),
             Phase::Busy if !self.awaits_body.get() => self.ahead.set(self.ahead.get() + count),
             _ => {}
         }
@@ -120,17 +158,23 @@ impl Deadline {
 
     /// When to look again; nothing once the time is over.
     fn next_look(&self, now: Instant) -> Option<Instant> {
-        match self.phase.get() {
-            Phase::Head(until) | Phase::Idle(until) | Phase::Closing(until) => (now < until).then_some(until),
+        match self.ends_at() {
+            Some(until) => (now < until).then_some(until.min(now + LOOK)),
             // What ends earlier than this is looked at when it begins.
-            Phase::Busy => Some(now + self.limits.request.time().min(self.limits.idle)),
+            None => Some(now + self.limits.request.time().min(self.limits.idle)),
         }
     }
 
-    /// The end of the phase, where it has one.
+    /// The end of the phase, where it has one. It comes sooner while others wait for a connection.
     fn ends_at(&self) -> Option<Instant> {
+        let crowded = is_crowded(self.limits.connections);
+        let sooner = |until: Instant, time: Duration, most: Duration| {
+            if crowded { until - time.saturating_sub(most) } else { until }
+        };
         match self.phase.get() {
-            Phase::Head(until) | Phase::Idle(until) | Phase::Closing(until) => Some(until),
+            Phase::Head(until) => Some(sooner(until, self.limits.request.time(), CROWDED_HEAD)),
+            Phase::Idle(until) => Some(sooner(until, self.limits.idle, CROWDED_IDLE)),
+            Phase::Closing(until) => Some(until),
             Phase::Busy => None,
         }
     }
@@ -153,7 +197,8 @@ pub struct DeadlineStream<S> {
 impl<S> DeadlineStream<S> {
     /// A stream whose first head must be there within [`Limits::request`].
     pub fn new(stream: S, limits: Limits) -> Self {
-        let first = Instant::now() + limits.request.time().min(limits.idle);
+        let first = Instant::now() + limits.request.time().min(limits.idle).min(LOOK);
+        OPEN.set(OPEN.get() + 1);
         Self { stream, deadline: Rc::new(Deadline::new(limits)), timer: Box::pin(sleep_until(first)), stalled: None }
     }
 
@@ -190,8 +235,31 @@ impl<S> DeadlineStream<S> {
     }
 }
 
+impl<S> Drop for DeadlineStream<S> {
+    fn drop(&mut self) {
+        OPEN.set(OPEN.get().saturating_sub(1));
+    }
+}
+
 fn timed_out(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, why)
+}
+
+impl<S: AsyncRead + Unpin> DeadlineStream<S> {
+    /// Waits for the client's end, and forgets what still comes: as long as it is taken from the client,
+    /// the client goes on to read its answer.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..MOST_FORGOTTEN {
+            let mut scratch = [0; 8 << 10];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
@@ -200,6 +268,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
         // Looked at before the read, so that a steady drip does not put it off.
         if this.poll_over(context).is_ready() {
             return Poll::Ready(Err(timed_out("the request took too long to arrive")));
+        }
+        if this.deadline.is_closing() {
+            return this.poll_end(context);
         }
         if !this.deadline.may_read() {
             return Poll::Pending;

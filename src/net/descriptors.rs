@@ -3,8 +3,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Most connections of one worker, whatever the system allows.
-const MOST: u64 = 25_000;
+/// Most connections of all workers, whatever the system allows: with a head of the greatest length on
+/// each they take some 100 MiB.
+const MOST: u64 = 2_048;
 
 /// Connections of one worker that are taken in any case.
 const LEAST: u64 = 16;
@@ -20,8 +21,8 @@ pub fn connections(workers: usize, kept: usize) -> usize {
 
 /// Of very few descriptors half are kept. `None`: there is no limit.
 fn room(limit: Option<u64>, workers: u64, kept: u64) -> usize {
-    let free = limit.map_or(u64::MAX, |limit| limit - kept.min(limit / 2));
-    usize::try_from((free / workers.max(1)).clamp(LEAST, MOST)).unwrap_or(usize::MAX)
+    let free = limit.map_or(u64::MAX, |limit| limit - kept.min(limit / 2)).min(MOST);
+    usize::try_from((free / workers.max(1)).max(LEAST)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -30,8 +31,8 @@ mod tests {
 
     #[test]
     fn descriptors_are_left_for_the_rest_of_the_process() {
-        assert_eq!(room(None, 2, 400), 25_000);
-        assert_eq!(room(Some(1_048_576), 8, 400), 25_000);
+        assert_eq!(room(None, 2, 400), 1_024);
+        assert_eq!(room(Some(1_048_576), 8, 400), 256);
         assert_eq!(room(Some(1_024), 2, 400), 312);
         assert_eq!(room(Some(200), 2, 400), 50, "half of very few");
         assert_eq!(room(Some(0), 0, 400), 16);

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 mod ahead;
+mod crowd;
 mod handshakes;
 mod patience;
 

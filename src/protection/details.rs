@@ -50,13 +50,25 @@ async fn read(client: &Client, event: &CandidateEvent, timeout: Duration) -> Rea
         Err(failure) => return Err(failure),
     };
     let details = Details {
-        first_name: candidate.first_name,
-        last_name: candidate.last_name,
-        email: candidate.email,
-        job_profile: requisition.job_profile,
-        requisition_title: requisition.title,
+        first_name: candidate.first_name.and_then(shown),
+        last_name: candidate.last_name.and_then(shown),
+        email: candidate.email.and_then(shown),
+        job_profile: requisition.job_profile.and_then(shown),
+        requisition_title: requisition.title.and_then(shown),
     };
     Ok((details, missing))
+}
+
+/// How many characters are kept of a text.
+const MOST_CHARACTERS: usize = 255;
+
+/// A text as it is kept and shown: in one line, and without what turns the direction of others.
+fn shown(text: String) -> Option<String> {
+    let turns =
+        |char| matches!(char, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let one_line = text.chars().map(|char| if char.is_whitespace() { ' ' } else { char });
+    let kept: String = one_line.filter(|char| !char.is_control() && !turns(*char)).take(MOST_CHARACTERS).collect();
+    Some(kept.trim().to_owned()).filter(|kept| !kept.is_empty())
 }
 
 /// The one that was asked for, never somebody else.
@@ -71,6 +83,7 @@ fn handled(event: &CandidateEvent, read: Read, latency: Duration) -> Handled {
     let (outcome, error, read_back) = match read {
         Ok((details, missing)) => (Outcome::Delivered, missing.as_ref().map(told), ReadBack::Read(Box::new(details))),
         Err(failure) => {
+            tracing::warn!(event.id = %event.event_id, orgid = %event.orgid, reason = failure.what(), "Workday does not tell");
             let error = told(&failure);
             (outcome(failure), Some(error), ReadBack::Nothing)
         }
@@ -88,5 +101,19 @@ fn outcome(failure: Failure) -> Outcome {
         }
         Failure::Denied(_) => Outcome::SetUp,
         Failure::Refused(_) => Outcome::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_is_kept_is_one_short_line() {
+        let kept = |text: &str| shown(text.to_owned());
+        assert_eq!(kept(" Óscar\nde la\tCruz\u{0}").as_deref(), Some("Óscar de la Cruz"));
+        assert_eq!(kept("moc.\u{202E}elpmaxe@a").as_deref(), Some("moc.elpmaxe@a"));
+        assert_eq!(kept(&"é".repeat(3_000_000)).map(|text| text.chars().count()), Some(255));
+        assert_eq!(kept(" \u{200F} "), None);
     }
 }

@@ -231,7 +231,7 @@ async fn ask(client: &Client, candidates: &[CandidateId]) -> Result<Vec<Candidat
 
 /// The id by which the application is known here, or would be.
 fn which(application: &Application, known: &BTreeMap<ApplicationId, Known>) -> Option<ApplicationId> {
-    let reference = &application.application;
+    let reference = application.application.as_ref()?;
     let ids = || reference.ids.iter().filter_map(|id| ApplicationId::new(id.text.trim()).ok());
     let own = ids().find(|id| known.contains_key(id));
     own.or_else(|| ApplicationId::new(reference.id("Job_Application_ID").or_else(|| reference.id("WID"))?).ok())
@@ -244,7 +244,8 @@ fn change(
     candidate: &CandidateId,
     known: Option<&Known>,
 ) -> Option<StateChange> {
-    let requisition = application.requisition.id("Job_Requisition_ID").or_else(|| application.requisition.id("WID"));
+    let stage = application.stage.as_ref()?;
+    let requisition = application.requisition.as_ref().and_then(|one| one.id("Job_Requisition_ID").or(one.id("WID")));
     Some(StateChange {
         application: id.clone(),
         candidate: candidate.clone(),
@@ -252,8 +253,8 @@ fn change(
             Some(known) => known.requisition.clone(),
             None => RequisitionId::new(requisition?).ok()?,
         },
-        stage: Some(named(&application.stage, "Recruiting_Stage_ID")?),
-        stage_aliases: application.stage.ids.iter().filter_map(|id| Text::new(&id.text)).collect(),
+        stage: Some(named(stage, "Recruiting_Stage_ID")?),
+        stage_aliases: stage.ids.iter().filter_map(|id| Text::new(&id.text)).collect(),
         step: application.step.as_ref().and_then(|reference| named(reference, "Workflow_Step_ID")),
         status: application.disposition.as_ref().and_then(|reference| named(reference, "Recruiting_Disposition_ID")),
         told: None,

@@ -215,6 +215,7 @@ fn comes_before_security(code: Code) -> bool {
             | Code::BadRequest
             | Code::RequestTimeout
             | Code::TooLarge
+            | Code::Unavailable
     )
 }
 

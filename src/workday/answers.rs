@@ -2,7 +2,17 @@
 
 use yaserde::YaDeserialize;
 
+use self::fault::FaultXml;
 use super::messages::{Application, Candidate, Reference, Requisition};
+use crate::xml::{self, Document, Limits, Namespace, Reader, Token};
+
+mod fault;
+
+pub(super) use self::fault::Fault;
+
+/// How large an answer may be. A page of a hundred candidates stays far below; without a bound a few
+/// bytes for each level of nesting would keep the typed reader busy without end.
+const LIMITS: Limits = Limits { depth: 64, elements: 100_000 };
 
 /// What an envelope held.
 #[derive(Debug)]
@@ -19,19 +29,14 @@ pub(super) struct Page<T> {
     pub(super) pages: u32,
 }
 
-/// What Workday refuses with.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// Its code without a prefix, such as `Client.validationError`.
-    pub(super) code: String,
-    /// All that it says.
-    pub(super) text: String,
-}
-
-/// Reads an envelope; the error says why it is none.
-pub(super) fn read(xml: &str) -> Result<Answer, String> {
-    if xml.contains("<!DOCTYPE") {
-        return Err("it holds a document type declaration".into());
+/// Reads an envelope in the charset of its Content-Type; the error says why it is none.
+pub(super) fn read(bytes: &[u8], charset: Option<&str>) -> Result<Answer, String> {
+    let document = Document::decode(bytes, charset).map_err(|error| error.to_string())?;
+    let is_newer = check(&document).map_err(|error| error.to_string())?;
+    let xml = undeclared(document.text());
+    if is_newer {
+        let fault = fault::of_soap12(xml)?;
+        return fault.map(Answer::Fault).ok_or_else(|| "its SOAP 1.2 Body holds no Fault".into());
     }
     let envelope: Envelope = yaserde::de::from_str(xml).map_err(|error| error.to_string())?;
     let body = envelope.body;
@@ -47,6 +52,26 @@ pub(super) fn read(xml: &str) -> Result<Answer, String> {
         return Ok(Answer::Requisitions(Page { items, pages: answer.results.unwrap_or_default().pages() }));
     }
     Err("its Body holds neither what was asked for nor a Fault".into())
+}
+
+/// Walks the whole document, so that the typed reader meets nothing but what is well-formed and within
+/// the limits; tells whether its root is of SOAP 1.2.
+fn check(document: &Document<'_>) -> Result<bool, xml::Error> {
+    let mut reader = Reader::new(document, LIMITS, &[fault::SOAP12]);
+    let is_newer = match reader.next()? {
+        Token::Start(name) => name.namespace == Namespace::known(0),
+        _ => false,
+    };
+    while reader.next()? != Token::Eof {}
+    Ok(is_newer)
+}
+
+/// The document without its XML declaration, whose encoding it is no longer in.
+fn undeclared(text: &str) -> &str {
+    match text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")) {
+        Some((_, rest)) => rest,
+        None => text,
+    }
 }
 
 fn trimmed(text: Option<String>) -> Option<String> {
@@ -76,70 +101,6 @@ struct Body {
     candidates: Option<CandidatesXml>,
     #[yaserde(prefix = "wd", rename = "Get_Job_Requisitions_Response")]
     requisitions: Option<RequisitionsXml>,
-}
-
-#[derive(YaDeserialize)]
-#[yaserde(prefix = "env", namespaces = {"env" = "http://schemas.xmlsoap.org/soap/envelope/"})]
-struct FaultXml {
-    faultcode: Option<String>,
-    faultstring: Option<String>,
-    detail: Option<Detail>,
-}
-
-impl FaultXml {
-    fn told(self) -> Fault {
-        let code = self.faultcode.unwrap_or_default();
-        let code = code.rsplit(':').next().unwrap_or_default().trim().to_owned();
-        let detail = self.detail.unwrap_or_default();
-        let errors = detail.validation.map(|fault| fault.errors).unwrap_or_default();
-        let mut said = vec![self.faultstring];
-        for error in errors {
-            said.extend([error.message, error.detail_message, error.xpath]);
-        }
-        said.push(detail.processing.and_then(|fault| fault.detail_message));
-        let mut texts: Vec<String> = Vec::new();
-        for text in said.into_iter().filter_map(trimmed) {
-            // A fault's sentence is often that of its detail.
-            if !texts.iter().any(|before| before.contains(&text)) {
-                texts.push(text);
-            }
-        }
-        Fault { code, text: texts.join("; ") }
-    }
-}
-
-#[derive(Default, YaDeserialize)]
-#[yaserde(namespaces = {"wd" = "urn:com.workday/bsvc"})]
-struct Detail {
-    #[yaserde(prefix = "wd", rename = "Validation_Fault")]
-    validation: Option<ValidationFault>,
-    #[yaserde(prefix = "wd", rename = "Processing_Fault")]
-    processing: Option<ProcessingFault>,
-}
-
-#[derive(Default, YaDeserialize)]
-#[yaserde(prefix = "wd", namespaces = {"wd" = "urn:com.workday/bsvc"})]
-struct ValidationFault {
-    #[yaserde(prefix = "wd", rename = "Validation_Error")]
-    errors: Vec<ValidationError>,
-}
-
-#[derive(Default, YaDeserialize)]
-#[yaserde(prefix = "wd", namespaces = {"wd" = "urn:com.workday/bsvc"})]
-struct ValidationError {
-    #[yaserde(prefix = "wd", rename = "Message")]
-    message: Option<String>,
-    #[yaserde(prefix = "wd", rename = "Detail_Message")]
-    detail_message: Option<String>,
-    #[yaserde(prefix = "wd", rename = "Xpath")]
-    xpath: Option<String>,
-}
-
-#[derive(Default, YaDeserialize)]
-#[yaserde(prefix = "wd", namespaces = {"wd" = "urn:com.workday/bsvc"})]
-struct ProcessingFault {
-    #[yaserde(prefix = "wd", rename = "Detail_Message")]
-    detail_message: Option<String>,
 }
 
 #[derive(Default, YaDeserialize)]

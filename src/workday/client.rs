@@ -1,5 +1,6 @@
 //! Asking Workday: signed in, page by page, and what went wrong told apart by what helps.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ pub enum Failure {
     #[error("{error}")]
     Again {
         /// What went wrong.
-        error: String,
+        error: Told,
         /// The `Retry-After` that came with it.
         retry_after: Option<String>,
         /// Whether all of the organisation's requests should wait.
@@ -56,15 +57,43 @@ pub enum Failure {
     /// It does not let the bridge in, or not to this: somebody has to mend the set-up. To try on may
     /// lock the account.
     #[error("{0}")]
-    Denied(String),
+    Denied(Told),
     /// It does not take this request, however often it comes.
     #[error("{0}")]
-    Refused(String),
+    Refused(Told),
+}
+
+/// What went wrong, and what Workday said of it, which may name whom it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    what: String,
+    said: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Told {
+    fn from(what: T) -> Self {
+        Self { what: what.into(), said: None }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.said {
+            Some(said) => write!(f, "{}: {said}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
 }
 
 impl Failure {
     pub(super) fn again(error: String) -> Self {
-        Self::Again { error, retry_after: None, whole_organisation: false }
+        Self::Again { error: error.into(), retry_after: None, whole_organisation: false }
+    }
+
+    /// What went wrong, for a log: without what Workday said.
+    pub fn what(&self) -> &str {
+        let (Self::Again { error: told, .. } | Self::Denied(told) | Self::Refused(told)) = self;
+        &told.what
     }
 }
 
@@ -201,7 +230,7 @@ impl Inner {
         };
         let body = match messages::request(wanted, page, self.version, login) {
             Ok(body) => body,
-            Err(error) => return (Err(Failure::Refused(error)), None),
+            Err(error) => return (Err(Failure::Refused(error.into())), None),
         };
         let authorization = match &signed {
             Signed::Token(token) => Authorization::Bearer(token),
@@ -209,38 +238,47 @@ impl Inner {
         };
         let rest = timeout.saturating_sub(begun.elapsed());
         let answer = self.line.post(&self.url, "text/xml; charset=utf-8", authorization, body, rest).await;
-        (answer.map_err(Failure::again).and_then(understood), Some(signed))
+        let read = match answer {
+            Ok(answer) => read(answer, timeout.saturating_sub(begun.elapsed())).await,
+            Err(error) => Err(Failure::again(error)),
+        };
+        (read, Some(signed))
+    }
+}
+
+/// Reads an answer within what is left of the time. It is work for another thread: on this one it
+/// would hold up whatever else is waited for.
+async fn read(answer: line::Answer, rest: Duration) -> Result<answers::Answer, Failure> {
+    let reading = tokio::task::spawn_blocking(move || understood(answer));
+    match tokio::time::timeout(rest, reading).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) => Err(Failure::again("reading Workday's answer broke off".into())),
+        Err(_) => Err(Failure::again("Workday's answer could not be read in time".into())),
     }
 }
 
 /// What an answer means. A Fault is looked for whatever the status, and beats it.
 fn understood(answer: line::Answer) -> Result<answers::Answer, Failure> {
-    let line::Answer { status, content_type, retry_after, body } = answer;
-    let is_xml = matches!(content_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml");
-    let read = if is_xml {
-        let text = std::str::from_utf8(&body).map_err(|_| "it is not UTF-8".to_owned());
-        text.and_then(|text| answers::read(text.trim_start_matches('\u{feff}')))
-    } else {
-        Err(format!("it is {}", if content_type.is_empty() { "of no type" } else { "not XML" }))
-    };
-    match (status, read) {
+    let line::Answer { status, charset, retry_after, body } = answer;
+    match (status, answers::read(&body, charset.as_deref())) {
         (429, _) => {
             let error = "Workday answered 429".to_owned();
-            Err(Failure::Again { error, retry_after, whole_organisation: true })
+            Err(Failure::Again { error: error.into(), retry_after, whole_organisation: true })
         }
         (_, Ok(answers::Answer::Fault(fault))) => Err(of_fault(&fault, retry_after)),
         (200..=299, Ok(answer)) => Ok(answer),
         (200..=299, Err(why)) => Err(Failure::again(format!("Workday's answer cannot be read: {why}"))),
         (408 | 500.., _) => {
             let error = format!("Workday answered {status}");
-            Err(Failure::Again { error, retry_after, whole_organisation: false })
+            Err(Failure::Again { error: error.into(), retry_after, whole_organisation: false })
         }
-        _ => Err(Failure::Denied(format!("Workday answered {status}"))),
+        _ => Err(Failure::Denied(format!("Workday answered {status}").into())),
     }
 }
 
 fn of_fault(fault: &Fault, retry_after: Option<String>) -> Failure {
-    let error = format!("Workday answered {}: {}", fault.code, fault.text);
+    let said = Some(fault.text.clone()).filter(|text| !text.is_empty());
+    let error = Told { what: format!("Workday answered {}", fault.code), said };
     let not_authorized = fault.text.to_ascii_lowercase().contains("not authorized");
     match fault.code.as_str() {
         "Client.authenticationError" => Failure::Denied(error),

@@ -43,8 +43,8 @@ pub(super) enum Authorization<'a> {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Without its parameters, in lower case.
-    pub(super) content_type: String,
+    /// The charset of its Content-Type. Its type is not believed: faults come as `text/html` too.
+    pub(super) charset: Option<String>,
     pub(super) retry_after: Option<String>,
     pub(super) body: Vec<u8>,
 }
@@ -114,8 +114,7 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, String> {
 
 async fn read(mut response: Response) -> Result<Answer, Result<String, reqwest::Error>> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (content_type, retry_after) = (header(CONTENT_TYPE).unwrap_or_default(), header(RETRY_AFTER));
-    let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (charset, retry_after) = (header(CONTENT_TYPE).and_then(|value| charset(&value)), header(RETRY_AFTER));
     let (status, mut body) = (response.status().as_u16(), Vec::new());
     while let Some(chunk) = response.chunk().await.map_err(Err)? {
         if body.len() + chunk.len() > MOST {
@@ -123,11 +122,17 @@ async fn read(mut response: Response) -> Result<Answer, Result<String, reqwest::
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, content_type, retry_after, body })
+    Ok(Answer { status, charset, retry_after, body })
+}
+
+fn charset(content_type: &str) -> Option<String> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(value.trim().trim_matches('"').to_owned())
 }
 
 fn failed(error: &reqwest::Error, timeout: Duration) -> String {
-    if error.is_timeout() { format!("no answer within {} s", timeout.as_secs_f64()) } else { describe(error) }
+    if error.is_timeout() { format!("no answer within {:.1} s", timeout.as_secs_f64()) } else { describe(error) }
 }
 
 /// The causes of an error, without the URL.

@@ -82,13 +82,13 @@ pub struct Candidate {
 pub struct Application {
     /// The job application.
     #[yaserde(prefix = "wd", rename = "Job_Application_Reference")]
-    pub application: Reference,
+    pub application: Option<Reference>,
     /// The job requisition.
     #[yaserde(prefix = "wd", rename = "Job_Requisition_Reference")]
-    pub requisition: Reference,
+    pub requisition: Option<Reference>,
     /// The stage that it is in.
     #[yaserde(prefix = "wd", rename = "Stage_Reference")]
-    pub stage: Reference,
+    pub stage: Option<Reference>,
     /// The step within the stage.
     #[yaserde(prefix = "wd", rename = "Workflow_Step_Reference")]
     pub step: Option<Reference>,

@@ -89,12 +89,12 @@ impl Tokens {
             200..=299 => granted(&answer.body),
             408 | 429 | 500..=599 => {
                 let error = format!("the token endpoint answered {}", answer.status);
-                Err(Failure::Again { error, retry_after: answer.retry_after, whole_organisation: true })
+                Err(Failure::Again { error: error.into(), retry_after: answer.retry_after, whole_organisation: true })
             }
             status => {
                 let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
                 let why = denied.error.filter(|error| error.len() < 100).unwrap_or_default();
-                Err(Failure::Denied(format!("the token endpoint answered {status} {why}").trim_end().to_owned()))
+                Err(Failure::Denied(format!("the token endpoint answered {status} {why}").trim_end().into()))
             }
         }
     }

@@ -3,6 +3,8 @@
 
 const { spawn } = require("node:child_process");
 const fs = require("node:fs");
+const http = require("node:http");
+const net = require("node:net");
 const path = require("node:path");
 const readline = require("node:readline");
 
@@ -29,11 +31,52 @@ async function relay(binary, work, answer) {
   return url;
 }
 
-async function bridge(binary, work, sections) {
-  const file = path.join(work, "bridge.toml");
+// A Workday that denies access so often, and then answers from what is recorded of it.
+async function workday(denials) {
+  const recorded = (name) => fs.readFileSync(path.join(__dirname, "../../fixtures/workday", `${name}.xml`), "utf8");
+  const server = http.createServer((request, response) => {
+    let body = "";
+    request.on("data", (part) => (body += part));
+    request.on("end", () => {
+      response.setHeader("Content-Type", "text/xml; charset=utf-8");
+      if (denials-- > 0) {
+        response.statusCode = 500;
+        return response.end(recorded("fault-authentication"));
+      }
+      const asked = body.match(/<[^>]*ID [^>]*>([^<]+)</)[1];
+      if (body.includes("Get_Candidates_Request")) return response.end(recorded("candidate-v43").replaceAll("CAND-2001", asked));
+      return response.end(recorded("requisition"));
+    });
+  });
+  await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
+  server.unref();
+  return `http://127.0.0.1:${server.address().port}/ccx/service/acme/Recruiting/v43.0`;
+}
+
+// Another address of a listener, all of whose connections can be cut.
+async function cuttable(url) {
+  const { hostname, port } = new URL(url);
+  const sockets = new Set();
+  const server = net.createServer((near) => {
+    const far = net.connect(port, hostname);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => (sockets.delete(socket), near.destroy(), far.destroy()));
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
+  server.unref();
+  return { url: `http://127.0.0.1:${server.address().port}`, cut: () => sockets.forEach((socket) => socket.destroy()) };
+}
+
+async function bridge(binary, work, sections, { name = "bridge", top = "", freeMb = 0 } = {}) {
+  const file = path.join(work, `${name}.toml`);
   fs.writeFileSync(
     file,
     `listen = "127.0.0.1:0"
+${top}
 [admin]
 listen = "127.0.0.1:0"
 token = "operator-token"
@@ -43,12 +86,13 @@ token = "viewer-token"
 role = "viewer"
 orgs = ["acme"]
 [store]
-url = "sqlite:${work}/journal.db"
-min_free_mb = 0
+url = "sqlite:${work}/${name}.db"
+min_free_mb = ${freeMb}
 ${sections}`,
   );
-  const [open, admin] = await start(binary, ["serve", "--config", file], 2, path.join(work, "bridge.log"));
-  return { open, admin, log: () => fs.readFileSync(path.join(work, "bridge.log"), "utf8") };
+  const log = path.join(work, `${name}.log`);
+  const [open, admin] = await start(binary, ["serve", "--config", file], 2, log);
+  return { open, admin, log: () => fs.readFileSync(log, "utf8") };
 }
 
 // Posts a message to an organisation; what was answered.
@@ -71,4 +115,4 @@ function stopAll() {
   for (const child of children) child.kill("SIGKILL");
 }
 
-module.exports = { bridge, relay, post, message, stopAll };
+module.exports = { bridge, relay, workday, cuttable, post, message, stopAll };

@@ -3,10 +3,12 @@
 
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
-const { bridge, relay, post, message, stopAll } = require("./bridge.cjs");
-const { open, watch, check } = require("./browser.cjs");
+const { execFileSync } = require("node:child_process");
+const { bridge, relay, workday, cuttable, post, message, stopAll } = require("./bridge.cjs");
+const { open, watch, check, PATIENCE } = require("./browser.cjs");
 
 const [binary, work, folder] = process.argv.slice(2);
+let browser;
 
 async function signIn(page, admin, token) {
   await page.goto(`${admin}/`);
@@ -142,6 +144,140 @@ const steps = {
     await page.getByText("Open an interview by hand").waitFor();
   },
 
+  async "a file is read into the message, chosen by keyboard or dropped"({ page, admin }) {
+    await page.goto(`${admin}/try`);
+    await page.getByLabel("Organisation").selectOption("acme");
+    const field = page.getByLabel("Message");
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByLabel(/A file/).focus();
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles({ name: "one.xml", mimeType: "text/xml", buffer: Buffer.from(message({ application: "K-1" })) });
+    await page.waitForFunction(() => document.getElementById("message").value.includes("K-1"));
+    const dropped = await page.evaluateHandle((text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "two.xml", { type: "text/xml" }));
+      return data;
+    }, message({ application: "K-2" }));
+    const took = await field.evaluate((at, dataTransfer) => {
+      const over = new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true });
+      at.dispatchEvent(over);
+      at.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      return over.defaultPrevented;
+    }, dropped);
+    assert(took, "a file may be dropped there");
+    await page.waitForFunction(() => document.getElementById("message").value.includes("K-2"));
+    await page.getByRole("button", { name: "Look at it" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: /It would be taken/ }).waitFor();
+    await page.getByText("K-2", { exact: true }).waitFor();
+  },
+
+  async "a key that the relay refused is mended, and an operator lets the events go"({ page, admin, server, look }) {
+    await page.goto(`${admin}/`);
+    await page.locator("html[data-live=on]").waitFor();
+    await post(server.open, "locked", message({ application: "W-1" }));
+    const trouble = page.getByRole("listitem").filter({ hasText: "locked: the relay refuses the API key" });
+    await trouble.getByText("1 event waits").waitFor();
+    await page.getByLabel("Verdict").getByText("locked: the relay refuses the API key").waitFor();
+    await look("overview-refused-key");
+    await trouble.getByRole("button", { name: "Resume deliveries" }).click();
+    await page.getByText("The deliveries of locked go on.").waitFor();
+    const card = page.getByRole("article", { name: "locked" });
+    await card.getByText("Delivered").locator("xpath=following-sibling::dd[.='1']").waitFor();
+    await trouble.waitFor({ state: "detached" });
+  },
+
+  async "what looks healthy and is not is said, with the line that mends it"({ page, admin, server, look }) {
+    for (let n = 0; n < 20; n++) {
+      const stage = n < 17 ? "Phone Interview" : "Review";
+      await post(server.open, "blind", message({ application: `B-${n}`, stage }));
+    }
+    await page.goto(`${admin}/`);
+    const trouble = page.getByRole("listitem").filter({ hasText: "blind: 20 messages, none in an interview stage" });
+    await trouble.getByText("seen: 'Phone Interview' (17), 'Review' (3)").waitFor();
+    await trouble.getByText(/^interview_stages = \["interview", "Phone Interview"\]$/i).waitFor();
+    await look("overview-blind");
+  },
+
+  async "Workday denies who is protected, is asked again, and tells"({ page, admin, server, look }) {
+    await page.goto(`${admin}/`);
+    await page.locator("html[data-live=on]").waitFor();
+    await post(server.open, "known", message({ application: "D-1" }));
+    const trouble = page.getByRole("listitem").filter({ hasText: "known: Workday denies who is protected" });
+    await trouble.waitFor();
+    await look("overview-denied");
+    await page.goto(`${admin}/protections`);
+    const row = page.getByRole("row").filter({ hasText: "C-D-1" });
+    await row.getByText(/still to be read; 1 attempt so far/).waitFor();
+    await page.goto(`${admin}/`);
+    await trouble.getByRole("button", { name: "Ask Workday again" }).click();
+    await trouble.waitFor({ state: "detached" });
+    await page.goto(`${admin}/protections`);
+    await row.getByText("oscar@candidate.example").waitFor();
+    await row.getByText(/^read \d+ s ago$/).waitFor();
+    await look("protections-known");
+    assert(!server.log().includes("candidate.example"), "no log names anybody");
+  },
+
+  async "messages that were refused for one cause are read again together"({ page, admin, server }) {
+    await post(server.open, "acme", message({ application: "G-1" }).replace(/<Job_Application_ID>.*<[/]Job_Application_ID>/, ""));
+    await page.goto(`${admin}/`);
+    const trouble = page.getByRole("listitem").filter({ hasText: "acme: 1 message was refused: missing_element" }).filter({ hasText: "Job_Application_ID" });
+    await trouble.getByText("the rest stays refused").waitFor();
+    await trouble.getByRole("button", { name: "Read these again" }).click();
+    await page.getByText("Of acme, 0 messages were taken. 1 message stayed as before.").waitFor();
+  },
+
+  async "what may run out is said before it does"({ page, work: folder, look }) {
+    const file = (name) => `${folder}/${name}`;
+    execFileSync("openssl", [..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7 -subj /CN=localhost -keyout".split(" "), file("key.pem"), "-out", file("cert.pem")], { stdio: "ignore" });
+    const { bavail, bsize } = fs.statfsSync(folder);
+    const freeMb = Math.floor((bavail * bsize) / 2 ** 21);
+    const top = `public_url = "https://localhost"\n[tls]\ncert = "${file("cert.pem")}"\nkey = "${file("key.pem")}"\n`;
+    const other = await bridge(binary, folder, `[org.acme]\nauth.none = true\nhandler = "in_process"\n`, { name: "nearly", top, freeMb });
+    const second = await page.context().browser().newContext({ viewport: { width: 1280, height: 900 } });
+    const looking = await second.newPage();
+    watch(looking, other.admin, looking.wrong = []);
+    await signIn(looking, other.admin, "operator-token");
+    await looking.getByRole("heading", { name: /The certificate of the public listener expires on/ }).waitFor();
+    await looking.getByRole("heading", { name: /The journal's disk has \d+ MiB left/ }).waitFor();
+    await look("overview-runs-out", looking);
+    assert.deepEqual(looking.wrong, []);
+    await second.close();
+  },
+
+  async "everything is read without a script, in 360 px"({ page, admin, server, wrong }) {
+    const plain = await page.context().browser().newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 800 } });
+    const reader = await plain.newPage();
+    watch(reader, admin, wrong);
+    await signIn(reader, admin, "operator-token");
+    await reader.getByRole("heading", { name: "Needs a person" }).waitFor();
+    await post(server.open, "inside", message({ application: "JOB_APPLICATION-3-1234567890123456" }));
+    const event = new URL(await (await reader.goto(`${admin}/events`), reader.getByRole("rowheader").getByRole("link").first()).getAttribute("href"), admin);
+    for (const path of ["/", "/events", event.pathname, "/applications", "/applications/inside/JOB%5FAPPLICATION%2D3%2D1234567890123456", "/protections", "/refused", "/try", "/set-up", "/set-up/acme"]) {
+      await reader.goto(`${admin}${path}`);
+      await reader.getByRole("main").getByRole("heading").first().waitFor();
+      // Without a script of its own the page is still measured by the browser's protocol.
+      const excess = await reader.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (excess > 0) wrong.push(`${path} is ${excess} px wider than 360 px`);
+    }
+    await plain.close();
+  },
+
+  async "a line that was cut is taken up again, and nothing is missed"({ page, admin, server }) {
+    const line = await cuttable(admin);
+    const another = await page.context().browser().newContext();
+    const watching = await another.newPage();
+    watching.setDefaultTimeout(PATIENCE);
+    await signIn(watching, line.url, "operator-token");
+    await watching.goto(`${line.url}/events`);
+    await watching.locator("html[data-live=on]").waitFor();
+    line.cut();
+    await post(server.open, "acme", message({ application: "S-1" }));
+    await watching.getByRole("link", { name: "S-1", exact: true }).waitFor();
+    await another.close();
+  },
+
   async "a viewer sees their own organisation and no buttons"({ page, admin, look }) {
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Admin token").waitFor();
@@ -162,6 +298,7 @@ async function main() {
   fs.mkdirSync(folder, { recursive: true });
   const takes = await relay(binary, work, "200");
   const refuses = await relay(binary, work, "422");
+  const locked = await relay(binary, work, "401,200");
   const server = await bridge(
     binary,
     work,
@@ -174,23 +311,35 @@ relay = { url = "${refuses}/lost", api_key = "any" }
 [org.inside]
 auth.none = true
 handler = "in_process"
+[org.locked]
+auth.none = true
+relay = { url = "${locked}/locked", api_key = "any" }
+[org.blind]
+auth.none = true
+relay = { url = "${takes}/blind", api_key = "any" }
+[org.known]
+auth.none = true
+handler = "in_process"
+[org.known.workday]
+soap_url = "${await workday(1)}"
+username = "ISU_imper@known"
+password = "any"
 `,
   );
-  const browser = await open(work);
+  browser = await open(work);
   const wrong = [];
   const page = browser.pages()[0] ?? (await browser.newPage());
   watch(page, server.admin, wrong);
-  const look = (name) => check(page, name, folder, wrong);
+  const look = (name, at = page) => check(at, name, folder, wrong);
   for (const [name, step] of Object.entries(steps)) {
     try {
-      await step({ page, admin: server.admin, server, browser, look, wrong });
+      await step({ page, admin: server.admin, server, browser, look, wrong, work });
     } catch (error) {
       await page.screenshot({ path: `${folder}/failed.png`, fullPage: true });
       throw new Error(`${name}: ${error.stack}\nat ${page.url()}\n${server.log()}`);
     }
     console.log(`  ${name}`);
   }
-  await browser.close();
   assert.deepEqual(wrong, [], `\n${wrong.join("\n")}`);
   console.log(`console: ${Object.keys(steps).length} journeys, ${fs.readdirSync(folder).length} screenshots in ${folder}`);
 }
@@ -200,4 +349,7 @@ main()
     console.error(error.message);
     process.exitCode = 1;
   })
-  .finally(stopAll);
+  .finally(async () => {
+    stopAll();
+    await browser?.close();
+  });

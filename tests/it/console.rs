@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use imper_bridge::delivery::relay;
 use reqwest::{Client, Response};
 
-use crate::bridge::{Bridge, Home, PATIENCE, TOKEN};
+use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare};
 
 const SECTIONS: &str = "[[admin.tokens]]\nname = \"looks\"\ntoken = \"viewer-token\"\nrole = \"viewer\"\norgs = [\"acme\"]\n\
     [org.acme]\nauth.none = true\nhandler = \"in_process\"\n[org.other]\nauth.none = true\nhandler = \"in_process\"\n";
@@ -145,4 +145,132 @@ async fn failed_sign_ins_are_slowed() {
     let slowed = bridge.sign_in(TOKEN).await;
     assert_eq!(slowed.status().as_u16(), 429);
     assert!(slowed.headers().contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn refused_messages_of_one_cause_are_read_again_by_their_own_operator() {
+    let relay = crate::relay::Relay::start();
+    let section = |org: &str, shape: &str| {
+        format!(
+            "[org.{org}]\nauth.none = true\n[org.{org}.relay]\nurl = \"{}/{org}\"\napi_key = \"k\"\n\
+             payload = \"{shape}\"\n[[admin.tokens]]\nname = \"of-{org}\"\ntoken = \"token-of-{org}\"\n\
+             role = \"operator\"\norgs = [\"{org}\"]\n",
+            relay.url()
+        )
+    };
+    let home = Home::new(&(section("acme", "state_change") + &section("other", "webhook")));
+    let bridge = home.start();
+    let told = bare("A1", "Interview").replace("<Stage>Interview</Stage>", "");
+    for _ in 0..2 {
+        let posted = bridge.post("acme?event=interview_started", "application/xml", told.clone());
+        assert_eq!(posted.send().await.unwrap().status().as_u16(), 400, "this shape needs a stage");
+    }
+    let broken = bridge.post("acme", "application/xml", "<Half".to_owned());
+    assert_eq!(broken.send().await.unwrap().status().as_u16(), 400);
+    let operator = bridge.signed_in("token-of-acme").await;
+    let begun = Instant::now();
+    while !operator.get("/").await.1.contains("2 messages were refused: missing_element") {
+        assert!(begun.elapsed() < PATIENCE, "{}", operator.get("/").await.1);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let page = operator.get("/").await.1;
+    let place = page.split("name=\"place\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let group = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("orgid", "acme"), ("code", "missing_element"), ("place", &place)])
+        .finish();
+    let stranger = bridge.signed_in("token-of-other").await;
+    assert_eq!(stranger.post("/refused/retry", &group).await.0, 404);
+    assert_eq!(operator.post_as_it_is("/refused/retry", &group, &[]).await.0, 403, "without the session's key");
+    assert_eq!(operator.post("/refused/retry", &group).await.0, 303);
+    let page = operator.get("/").await.1;
+    assert!(page.contains("Of acme, 0 messages were taken. 2 messages stayed as before."), "{page}");
+    // The other shape does not need it.
+    home.configure(&(section("acme", "webhook") + &section("other", "webhook")));
+    bridge.signal("HUP");
+    while !home.log().contains("was reloaded") {
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(operator.post("/refused/retry", &group).await.0, 303);
+    let page = operator.get("/").await.1;
+    assert!(page.contains("Of acme, 2 messages were taken."), "{page}");
+    assert!(page.contains("1 message was refused: not_well_formed"), "the other cause is left alone: {page}");
+    let events = bridge.api("events?orgid=acme").await;
+    assert_eq!((events["events"].as_array().unwrap().len(), &events["events"][0]["duplicates"]), (1, &1.into()));
+    assert!(home.log().contains("a refused message was retried token=\"of-acme\" orgid=acme"), "{}", home.log());
+    bridge.delivered().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_may_go_and_an_organisation_that_is_gone_need_a_person() {
+    let acme =
+        "[org.acme]\nauth.bearer = \"the-old-one\"\nauth.bearer_next = \"the-new-one\"\nhandler = \"in_process\"\n";
+    let gone = "[org.gone]\nauth.none = true\nrelay = { url = \"http://127.0.0.1:9/gone\", api_key = \"k\" }\n";
+    let home = Home::new(&format!("{acme}{gone}"));
+    let bridge = home.start();
+    let operator = bridge.signed_in(TOKEN).await;
+    let post = async |key: &str| {
+        let post = bridge.post("acme", "application/xml", bare("A1", "Interview")).bearer_auth(key);
+        assert_eq!(post.send().await.unwrap().status().as_u16(), 200);
+    };
+    post("the-new-one").await;
+    let page = operator.get("/").await.1;
+    assert!(page.contains("acme: auth.bearer_next is in use, and auth.bearer is not"), "{page}");
+    post("the-old-one").await;
+    assert!(!operator.get("/").await.1.contains("bearer_next is in use"), "somebody uses the old one still");
+    bridge.change("gone", "G1", "Interview").await;
+    assert!(!operator.get("/").await.1.contains("not in the configuration"));
+    home.configure(acme);
+    bridge.signal("HUP");
+    let begun = Instant::now();
+    while !home.log().contains("was reloaded") {
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let page = operator.get("/").await.1;
+    assert!(page.contains("gone is not in the configuration any more, and 1 event waits"), "{page}");
+    assert!(page.contains("/events?orgid=gone&#38;state=pending"), "{page}");
+    let waiting = operator.get("/events?orgid=gone&state=pending").await.1;
+    assert!(waiting.contains("G1"), "{waiting}");
+}
+
+/// What Workday says of a candidate is shown to whoever may see the organisation, and to nobody else.
+#[tokio::test]
+async fn a_protection_shows_who_it_is_of_to_its_own_organisation_only() {
+    let workday = crate::workday::Workday::start();
+    let quick = "[delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.05\n";
+    let token = |name: &str| {
+        format!(
+            "[[admin.tokens]]\nname = \"{name}\"\ntoken = \"token-of-{name}\"\nrole = \"viewer\"\norgs = [\"{name}\"]\n"
+        )
+    };
+    let org = |name: &str| format!("[org.{name}]\nauth.none = true\nhandler = \"in_process\"\n");
+    let sections =
+        [quick.to_owned(), token("acme"), token("other"), org("acme"), workday.section("acme"), org("other")];
+    let home = Home::new(&sections.concat());
+    let bridge = home.start();
+    workday.forget("C-A2");
+    bridge.change("acme", "A1", "Interview").await;
+    bridge.change("acme", "A2", "Interview").await;
+    bridge.change("other", "B1", "Interview").await;
+    let viewer = bridge.signed_in("token-of-acme").await;
+    let begun = Instant::now();
+    let page = loop {
+        let page = viewer.get("/protections").await.1;
+        if page.contains("oscar@candidate.example") && page.contains("cannot be read: Workday knows no candidate") {
+            break page;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{page}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert!(page.contains("Óscar") && page.contains("Stand-in Engineer") && page.contains("Engineer, Fictitious"));
+    assert!(!page.contains("B1"), "{page}");
+    let page = viewer.get("/").await.1;
+    assert!(page.contains("acme: who is protected cannot be read from Workday for 1 protection"), "{page}");
+    let page = bridge.signed_in("token-of-other").await.get("/protections").await.1;
+    assert!(page.contains("B1") && !page.contains("A1") && !page.contains("candidate.example"), "{page}");
+    assert!(page.contains("the organisation has no section for Workday"), "{page}");
+    for personal in ["Óscar", "Ejemplo", "candidate.example"] {
+        assert!(!home.log().contains(personal), "{}", home.log());
+    }
 }

@@ -17,6 +17,7 @@ mod console;
 mod database_reads;
 mod delivery;
 mod doctor;
+mod documents;
 mod embed;
 mod endpoint;
 mod faults_database;

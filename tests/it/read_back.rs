@@ -94,6 +94,7 @@ async fn whatever_passes_is_tried_again_and_delays_nothing_but_the_details() {
         Fails::Garbage,
         Fails::Page,
         Fails::OtherXml,
+        Fails::Nested,
         Fails::FaultWithin200,
         Fails::Endless,
     ];
@@ -106,6 +107,11 @@ async fn whatever_passes_is_tried_again_and_delays_nothing_but_the_details() {
         assert_eq!((&on["active"], on["details"].is_null()), (&json!(true), true), "{fails:?}: {on}");
         let failed = until(&bridge, &application, |on| !on["read_back"]["last_error"].is_null()).await;
         assert_eq!(failed["read_back"]["state"], "waiting", "{fails:?}: {failed}");
+        let error = failed["read_back"]["last_error"].as_str().unwrap();
+        if let Some((_, seconds)) = error.split_once("no answer within ") {
+            let decimals = seconds.trim_end_matches(" s").split_once('.').map_or("", |(_, decimals)| decimals);
+            assert!(decimals.len() <= 1, "more exact than anybody configured: {error}");
+        }
         workday.fail(None);
         let done = read(&bridge, &application).await;
         assert!(done["read_back"]["attempts"].as_u64().unwrap() > 1, "{fails:?}: {done}");
@@ -124,12 +130,20 @@ async fn what_workday_refuses_is_shown_and_not_asked_again() {
     let error = failed["read_back"]["last_error"].as_str().unwrap();
     assert!(error.contains("Client.validationError") && error.contains("not a valid ID value"), "{error}");
     assert_eq!((&failed["active"], workday.asked().len()), (&json!(true), 1));
+    let log = home.log();
+    assert!(log.contains("Workday answered Client.validationError"), "{log}");
+    assert!(!log.contains("not a valid ID value"), "its sentence may name somebody: {log}");
+    workday.fail(Some(Fails::Validation12));
+    bridge.change("acme", "A3", "Interview").await;
+    let failed = until(&bridge, "A3", |on| on["read_back"]["state"] == "failed").await;
+    let error = failed["read_back"]["last_error"].as_str().unwrap();
+    assert!(error.contains("Client.validationError: Invalid ID value"), "{error}");
     workday.fail(None);
     workday.forget("C-A2");
     bridge.change("acme", "A2", "Interview").await;
     let failed = until(&bridge, "A2", |on| on["read_back"]["state"] == "failed").await;
     assert_eq!(failed["read_back"]["last_error"], "Workday knows no candidate with this id");
-    assert_eq!(workday.asked().len(), 2);
+    assert_eq!(workday.asked().len(), 3);
 }
 
 #[tokio::test]
@@ -200,7 +214,13 @@ async fn a_protection_ends_with_its_interview_when_another_handler_has_taken_ove
 
 #[tokio::test]
 async fn a_denial_pauses_so_that_no_account_is_locked_until_somebody_mends_it() {
-    for fails in [Fails::Authentication, Fails::NotAuthorized, Fails::Status(404), Fails::Status(302)] {
+    for fails in [
+        Fails::Authentication,
+        Fails::AuthenticationAsPage,
+        Fails::NotAuthorized,
+        Fails::Status(404),
+        Fails::Status(302),
+    ] {
         let workday = Workday::start();
         let home = Home::new(&in_process(&workday.section("acme")));
         let bridge = home.start();

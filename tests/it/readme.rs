@@ -18,7 +18,7 @@ const RUNBOOK: &str = include_str!("../../docs/operations.md");
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
 
 /// All documents, by their names.
-fn documents() -> Vec<(String, String)> {
+pub(crate) fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut documents: Vec<_> = folder
@@ -38,7 +38,7 @@ fn all_blocks(language: &str) -> Vec<(String, String)> {
 }
 
 /// The fenced blocks of one language, without their fences.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}");
     let mut blocks = Vec::new();
     let mut lines = text.lines();
@@ -182,7 +182,7 @@ fn rows(section: &str) -> Vec<Vec<&'static str>> {
 }
 
 /// The sources in these folders.
-fn sources(folders: &[&str]) -> String {
+pub(crate) fn sources(folders: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<_> = folders.iter().map(|folder| root.join(folder)).collect();
     let mut sources = String::new();

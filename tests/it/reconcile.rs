@@ -189,3 +189,20 @@ async fn it_compares_by_itself_where_that_is_asked_for() {
     }
     assert_eq!(bridge.events("event_type=interview_ended").await[0]["source"], "reconcile");
 }
+
+#[tokio::test]
+async fn a_comparison_shows_a_sign_of_life_on_a_terminal_only() {
+    let workday = Workday::start();
+    let home = Home::new(&sections(&workday, ""));
+    let bridge = home.start();
+    scene(&workday, &bridge).await;
+    let elsewhere = reconcile(&home, &bridge, &["--json"]);
+    assert_eq!((String::from_utf8_lossy(&elsewhere.stderr).as_ref(), elsewhere.stdout.as_slice()), ("", &b""[..]));
+    let program = env!("CARGO_BIN_EXE_imper-bridge");
+    let typed = format!("{program} reconcile --config bridge.toml --admin {} --org acme --json", bridge.admin);
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).current_dir(home.path(""));
+    let output = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("asking Workday for the applications of acme"), "{shown}");
+}

@@ -35,7 +35,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("tar::", &["src/cli/doctor/bundle.rs"]),
     ("Authenticated::vouched", &["src/admin/refused.rs"]),
     ("reqwest::", &["src/delivery/relay.rs", "src/workday/line.rs", "src/cli/"]),
-    ("yaserde::", &["src/workday/messages.rs", "src/workday/answers.rs"]),
+    ("yaserde::", &["src/workday/messages.rs", "src/workday/answers.rs", "src/workday/answers/"]),
     ("rusqlite::", &["src/journal/embedded/", "src/journal/embedded.rs"]),
     ("ring::", &["src/auth/token.rs", "src/certificate.rs", "src/admin/session.rs"]),
     ("siphasher::", &["src/journal/keys.rs"]),

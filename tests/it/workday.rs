@@ -15,6 +15,10 @@ const NEW: &str = include_str!("../../fixtures/workday/candidate-v43.xml");
 const NOBODY: &str = include_str!("../../fixtures/workday/candidate-nobody.xml");
 const REQUISITION: &str = include_str!("../../fixtures/workday/requisition.xml");
 
+const VALIDATION_12: &str = "<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope'><e:Body><e:Fault>\
+    <e:Code><e:Value>e:Sender</e:Value><e:Subcode><e:Value>validationError</e:Value></e:Subcode></e:Code>\
+    <e:Reason><e:Text xml:lang='en'>Invalid ID value</e:Text></e:Reason></e:Fault></e:Body></e:Envelope>";
+
 pub(crate) const USER: &str = "ISU_imper@acme";
 pub(crate) const PASSWORD: &str = "pass<word>&1";
 pub(crate) const CLIENT: (&str, &str) = ("client id", "secret:1%");
@@ -24,7 +28,11 @@ pub(crate) const REFRESH_TOKEN: &str = "refresh/token+1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fails {
     Authentication,
+    /// The same, called a page.
+    AuthenticationAsPage,
     Validation,
+    /// By SOAP 1.2, at 400.
+    Validation12,
     Processing,
     NotAuthorized,
     /// With a `Retry-After` in seconds.
@@ -40,6 +48,8 @@ pub(crate) enum Fails {
     Page,
     /// XML that is no SOAP.
     OtherXml,
+    /// XML that is nested deeper than anybody reads.
+    Nested,
     /// A Fault with 200.
     FaultWithin200,
     /// More than anybody reads.
@@ -332,6 +342,12 @@ fn fault(name: &str) -> String {
 fn fail(stream: &mut TcpStream, fails: Fails) -> std::io::Result<()> {
     match fails {
         Fails::Authentication => respond(stream, 500, "text/xml", "", &fault("authentication")),
+        Fails::AuthenticationAsPage => respond(stream, 500, "text/html", "", &fault("authentication")),
+        Fails::Validation12 => respond(stream, 400, "application/soap+xml", "", VALIDATION_12),
+        Fails::Nested => {
+            let deep = format!("{}{}", "<a>".repeat(500_000), "</a>".repeat(500_000));
+            respond(stream, 200, "text/xml", "", &deep)
+        }
         Fails::Validation => respond(stream, 500, "text/xml", "", &fault("validation")),
         Fails::Processing => respond(stream, 500, "text/xml", "", &fault("processing")),
         Fails::NotAuthorized => respond(stream, 500, "text/xml", "", &fault("not-authorized")),

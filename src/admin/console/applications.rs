@@ -6,20 +6,16 @@ use askama::Template;
 
 use super::drawing::Drawing;
 use super::form::{Form, SHORT};
+use super::paging::{self, LIMIT, Pager};
 use super::show::{self, Moment, age, event_type};
 use super::{Answer, Frame, done, page, visitor};
 use crate::admin::applications::{ByHand, all, find, ids, move_by_hand};
-use crate::admin::parameters::{Parameters, shown};
+use crate::admin::parameters::Parameters;
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem};
 use crate::config::Handler;
 use crate::domain::{ApplicationId, CandidateId, OrgId, Outcome};
-use crate::journal::{
-    ApplicationFilter, ApplicationRecord, AttemptOutcome, Cursor, DeliveryState, EventFilter, EventRecord,
-};
-
-/// How many are shown at once.
-const LIMIT: usize = 50;
+use crate::journal::{ApplicationFilter, ApplicationRecord, AttemptOutcome, DeliveryState, EventFilter, EventRecord};
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -33,8 +29,7 @@ pub(super) fn routes() -> Routes {
 struct List {
     frame: Frame,
     rows: Vec<Row>,
-    next: Option<String>,
-    is_first: bool,
+    pager: Pager,
 }
 
 /// An application in an interview.
@@ -49,10 +44,9 @@ struct Row {
 
 async fn list(admin: Data<Admin>, request: HttpRequest) -> Answer {
     let visitor = visitor(&admin, &request)?;
-    let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-    let cursor = pairs.find(|(name, _)| name == "cursor").and_then(|(_, value)| u64::from_str_radix(&value, 16).ok());
+    let here = paging::here(&paging::asked(&request));
     let filter = ApplicationFilter { orgs: visitor.token.orgs.clone() };
-    let part = admin.journal.in_interview(filter, cursor.map(Cursor), LIMIT).await?;
+    let part = admin.journal.in_interview(filter, here, LIMIT).await?;
     let now = admin.clock.now();
     let row = |record: ApplicationRecord| {
         let event = record.latest.event;
@@ -68,8 +62,7 @@ async fn list(admin: Data<Admin>, request: HttpRequest) -> Answer {
     page(&List {
         frame: Frame::new(&admin, &request, &visitor, "/applications"),
         rows: part.items.into_iter().map(row).collect(),
-        next: shown(part.next).map(|cursor| format!("/applications?cursor={cursor}")),
-        is_first: cursor.is_none(),
+        pager: Pager::new("/applications", here, part.next, ["The longest", "More"]),
     })
 }
 

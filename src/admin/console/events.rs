@@ -4,16 +4,13 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 use askama::Template;
 
+use super::paging::{self, LIMIT, Pager};
 use super::show::{self, Moment, event_type, state, state_mark};
 use super::{Answer, Frame, page, visitor};
-use crate::admin::parameters::shown;
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem, Token};
 use crate::domain::{ApplicationId, CandidateId, EventType, OrgId};
 use crate::journal::{Cursor, DeliveryState, EventFilter, EventRecord, Page as Part};
-
-/// How many events are shown at once.
-const LIMIT: usize = 50;
 
 pub(super) fn routes() -> Routes {
     Routes::default().get("/events", list)
@@ -29,8 +26,7 @@ struct Page {
     states: Vec<Choice>,
     rows: Vec<Row>,
     found: String,
-    next: Option<String>,
-    is_first: bool,
+    pager: Pager,
 }
 
 /// An entry to choose from.
@@ -88,13 +84,15 @@ struct Asked {
     q: String,
     /// Whether what is searched for is a candidate; found out at the first page.
     by: String,
-    cursor: Option<Cursor>,
+    here: Option<Cursor>,
 }
 
 impl Asked {
     fn of(request: &HttpRequest) -> Self {
         let mut asked = Self::default();
-        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        let fields = paging::asked(request);
+        asked.here = paging::here(&fields);
+        for (name, value) in fields {
             let value = value.trim().to_owned();
             match &*name {
                 "orgid" => asked.orgid = value,
@@ -102,7 +100,6 @@ impl Asked {
                 "state" => asked.state = value,
                 "q" => asked.q = value,
                 "by" => asked.by = value,
-                "cursor" => asked.cursor = u64::from_str_radix(&value, 16).ok().map(Cursor),
                 _ => {}
             }
         }
@@ -125,12 +122,12 @@ impl Asked {
     async fn look(&mut self, admin: &Admin, token: &Token) -> Result<Part<EventRecord>, Problem> {
         let filter = self.filter(token)?;
         if self.q.is_empty() {
-            return Ok(admin.journal.events(filter, self.cursor, LIMIT).await?);
+            return Ok(admin.journal.events(filter, self.here, LIMIT).await?);
         }
         let nobody = |error| Problem::bad_parameter("q", format!("What is searched for {error}."));
         if self.by != "candidate" {
             let application = Some(ApplicationId::new(&self.q).map_err(nobody)?);
-            let found = admin.journal.events(EventFilter { application, ..filter.clone() }, self.cursor, LIMIT).await?;
+            let found = admin.journal.events(EventFilter { application, ..filter.clone() }, self.here, LIMIT).await?;
             if !found.items.is_empty() || self.by == "application" {
                 self.by = "application".into();
                 return Ok(found);
@@ -138,18 +135,22 @@ impl Asked {
         }
         let candidate = Some(CandidateId::new(&self.q).map_err(nobody)?);
         self.by = "candidate".into();
-        Ok(admin.journal.events(EventFilter { candidate, ..filter }, self.cursor, LIMIT).await?)
+        Ok(admin.journal.events(EventFilter { candidate, ..filter }, self.here, LIMIT).await?)
     }
 
-    /// Where the next page is.
-    fn at(&self, cursor: &str) -> String {
+    /// Where the list is.
+    fn path(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let fields = [("orgid", &self.orgid), ("event_type", &self.event_type), ("state", &self.state), ("q", &self.q)];
-        let by = ("by", &self.by);
-        for (name, value) in fields.into_iter().chain([by]).filter(|(_, value)| !value.is_empty()) {
-            query.append_pair(name, value);
-        }
-        format!("/events?{}", query.append_pair("cursor", cursor).finish())
+        let fields = [
+            ("orgid", &self.orgid),
+            ("event_type", &self.event_type),
+            ("state", &self.state),
+            ("q", &self.q),
+            ("by", &self.by),
+        ];
+        query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+        let query = query.finish();
+        if query.is_empty() { "/events".into() } else { format!("/events?{query}") }
     }
 
     /// What the list holds, in words.
@@ -173,8 +174,7 @@ async fn list(admin: Data<Admin>, request: HttpRequest) -> Answer {
     page(&Page {
         rows: part.items.iter().map(|record| Row::new(record, now)).collect(),
         found: asked.found(part.items.len()),
-        next: shown(part.next).map(|cursor| asked.at(&cursor)),
-        is_first: asked.cursor.is_none(),
+        pager: Pager::new(&asked.path(), asked.here, part.next, ["Newest", "Older"]),
         frame: Frame::new(&admin, &request, &visitor, "/events"),
         orgs: known(&admin, &visitor.token)
             .iter()

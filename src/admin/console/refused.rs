@@ -1,26 +1,30 @@
 //! Refused messages: what was wrong and where, and reading them again once that is mended.
 
-use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, ResponseError};
 use askama::Template;
 use jiff::Timestamp;
 
 use super::form::{Form, SHORT};
-use super::show::Moment;
+use super::paging::{self, LIMIT, Pager};
+use super::show::{self, Moment, count};
+use super::sight::refused_by;
 use super::source::{Line, lines};
 use super::{Answer, Frame, done, page, visitor};
 use crate::admin::Admin;
-use crate::admin::parameters::shown;
+use crate::admin::actions::organisation;
 use crate::admin::refused::{find, read_again};
 use crate::admin::routes::Routes;
-use crate::domain::OrgId;
-use crate::journal::{Cursor, RefusedFilter, RefusedRecord};
-
-/// How many are shown at once.
-const LIMIT: usize = 50;
+use crate::domain::{OrgId, Outcome};
+use crate::journal::{RefusedFilter, RefusedRecord};
 
 pub(super) fn routes() -> Routes {
-    Routes::default().get("/refused", list).get("/refused/{id}", show).post("/refused/{id}/retry", retry)
+    Routes::default()
+        .get("/refused", list)
+        .post("/refused/retry", retry_alike)
+        .get("/refused/{id}", show)
+        .post("/refused/{id}/retry", retry)
 }
 
 #[derive(Template)]
@@ -28,8 +32,7 @@ pub(super) fn routes() -> Routes {
 struct List {
     frame: Frame,
     rows: Vec<Row>,
-    next: Option<String>,
-    is_first: bool,
+    pager: Pager,
 }
 
 /// A refused message.
@@ -52,16 +55,14 @@ impl Row {
 
 async fn list(admin: Data<Admin>, request: HttpRequest) -> Answer {
     let visitor = visitor(&admin, &request)?;
-    let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-    let cursor = pairs.find(|(name, _)| name == "cursor").and_then(|(_, value)| u64::from_str_radix(&value, 16).ok());
+    let here = paging::here(&paging::asked(&request));
     let filter = RefusedFilter { orgs: visitor.token.orgs.clone(), code: None };
-    let part = admin.public.refused.list(filter, cursor.map(Cursor), LIMIT).await?;
+    let part = admin.public.refused.list(filter, here, LIMIT).await?;
     let now = admin.clock.now();
     page(&List {
         frame: Frame::new(&admin, &request, &visitor, "/refused"),
-        next: shown(part.next).map(|cursor| format!("/refused?cursor={cursor}")),
         rows: part.items.into_iter().map(|record| Row::new(record, now)).collect(),
-        is_first: cursor.is_none(),
+        pager: Pager::new("/refused", here, part.next, ["Newest", "Older"]),
     })
 }
 
@@ -98,4 +99,25 @@ async fn retry(admin: Data<Admin>, request: HttpRequest, id: Path<String>, paylo
     let notice = format!("The message was taken: {}.", receipt.outcome().as_str());
     let to = receipt.event_id().map_or("/refused".into(), |id| format!("/events/{id}"));
     Ok(done(&admin, &visitor, notice, &to))
+}
+
+/// Reads all that were refused for one cause again, the oldest first.
+async fn retry_alike(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> Answer {
+    let visitor = visitor(&admin, &request)?;
+    let form = Form::of(&admin, &request, payload, &visitor, SHORT).await?;
+    let org = organisation(form.field("orgid"))?;
+    visitor.token.act_on(&org)?;
+    let (mut taken, mut left) = (0, 0);
+    for record in refused_by(&admin, &org, form.field("code"), form.field("place")).await? {
+        match read_again(&admin, &visitor.token, &record.id.to_string()).await {
+            Ok(receipt) if receipt.outcome() == Outcome::DryRun => left += 1,
+            Ok(_) => taken += 1,
+            Err(problem) if problem.is_refusal() => left += 1,
+            // Somebody else had it read meanwhile.
+            Err(problem) if problem.status_code() == StatusCode::NOT_FOUND => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    let still = if left == 0 { String::new() } else { format!(" {} stayed as before.", count(left, "message")) };
+    Ok(done(&admin, &visitor, format!("Of {org}, {} taken.{still}", show::were(taken, "message")), "/"))
 }

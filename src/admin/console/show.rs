@@ -86,6 +86,11 @@ pub(super) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{plural}", grouped(number))
 }
 
+/// A number of things and its verb in the past: `1 event was`, `2 events were`.
+pub(super) fn were(number: u64, what: &str) -> String {
+    format!("{} {}", count(number, what), if number == 1 { "was" } else { "were" })
+}
+
 /// A number with narrow spaces between its thousands.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -133,5 +138,6 @@ mod tests {
         }
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((count(1, "event"), count(0, "event")), ("1 event".into(), "0 events".into()));
+        assert_eq!((were(1, "event"), were(2, "event")), ("1 event was".into(), "2 events were".into()));
     }
 }

@@ -1,5 +1,6 @@
 //! What the overview looks at, read once: figures, dead letters, refused messages, health.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use crate::domain::OrgId;
 use crate::journal::{
     DeliveryState, EventFilter, EventRecord, Health, OrganisationStats, RefusedFilter, RefusedRecord,
 };
+use crate::organisation::Organisation;
 
 /// How long the overview waits for the journal.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,8 +34,10 @@ pub(super) struct Sight {
     pub(super) certificate_expires: Option<Timestamp>,
     /// How many bytes are free on the journal's disk, and below how many nothing is accepted.
     pub(super) disk: Option<(u64, u64)>,
-    /// Which stages count as interviews, as a configuration would say it.
-    pub(super) interview_stages: Vec<(OrgId, Vec<String>)>,
+    /// What is in force for each organisation.
+    organisations: Vec<Arc<Organisation>>,
+    /// Those for which Workday can be asked.
+    reading_back: Vec<OrgId>,
     /// When this was so.
     pub(super) now: Timestamp,
 }
@@ -43,6 +47,16 @@ impl Sight {
     pub(super) async fn of(admin: &Admin, token: &Token) -> Result<Self, Problem> {
         let unanswered = || Problem::from(crate::journal::Unavailable::Busy);
         tokio::time::timeout(PATIENCE, look(admin, token)).await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// What is in force for an organisation; none for one that is not configured any more.
+    pub(super) fn organisation(&self, org: &OrgId) -> Option<&Organisation> {
+        self.organisations.iter().find(|each| each.id == *org).map(|each| &**each)
+    }
+
+    /// Whether Workday can be asked for an organisation.
+    pub(super) fn reads_back(&self, org: &OrgId) -> bool {
+        self.reading_back.contains(org)
     }
 
     /// When the event that waits the longest was received.
@@ -60,9 +74,9 @@ async fn look(admin: &Admin, token: &Token) -> Result<Sight, Problem> {
     let mut stats = admin.with_unheard(admin.journal.stats(admin.ages()).await?);
     stats.retain(|stats| token.sees(&stats.org));
     let silent = admin.silent().into_iter().filter(|(org, silent)| *silent && token.sees(org));
-    let organisations = admin.public.organisations.current();
-    let seen = organisations.iter().filter(|organisation| token.sees(&organisation.id));
-    let stages = seen.map(|organisation| (organisation.id.clone(), organisation.policy.interview_stages().to_vec()));
+    let mut organisations: Vec<_> = admin.public.organisations.current().iter().cloned().collect();
+    organisations.retain(|organisation| token.sees(&organisation.id));
+    let ids = organisations.iter().map(|organisation| organisation.id.clone());
     let filter = RefusedFilter { orgs: token.orgs.clone(), code: None };
     Ok(Sight {
         silent: silent.map(|(org, _)| org).collect(),
@@ -71,7 +85,8 @@ async fn look(admin: &Admin, token: &Token) -> Result<Sight, Problem> {
         health: admin.journal.health(),
         certificate_expires: admin.surroundings.certificate_expires(),
         disk: admin.surroundings.disk(),
-        interview_stages: stages.collect(),
+        reading_back: ids.filter(|org| (admin.workday)(org).is_some()).collect(),
+        organisations,
         now: admin.clock.now(),
         stats,
     })
@@ -91,6 +106,20 @@ pub(super) async fn dead_by(admin: &Admin, org: &OrgId, cause: &str) -> Result<V
     let mut dead = dead(admin, Some(vec![org.clone()]), true).await?;
     dead.retain(|record| cause_of(record) == cause);
     Ok(dead)
+}
+
+/// The refused messages of one organisation that have this cause and were kept as they came, oldest first.
+pub(super) async fn refused_by(
+    admin: &Admin,
+    org: &OrgId,
+    code: &str,
+    place: &str,
+) -> Result<Vec<RefusedRecord>, Problem> {
+    let filter = RefusedFilter { orgs: Some(vec![org.clone()]), code: Some(code.to_owned()) };
+    let mut refused = admin.public.refused.list(filter, None, MOST).await?.items;
+    refused.retain(|record| record.head.whole && record.head.place.as_deref().unwrap_or_default() == place);
+    refused.reverse();
+    Ok(refused)
 }
 
 /// Why an event was given up.

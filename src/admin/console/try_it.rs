@@ -15,7 +15,7 @@ use crate::admin::refused::vouched;
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem, Token, json};
 use crate::domain::payload::{EventNames, Payload as Json, Shape};
-use crate::domain::{CandidateEvent, EventId, OrgId, Outcome, Source};
+use crate::domain::{EventId, OrgId, Outcome, Source};
 use crate::organisation::Organisation;
 use crate::public::{self, Draft, Preview};
 use crate::refusal::Refusal;
@@ -156,20 +156,8 @@ fn found(admin: &Admin, organisation: &Organisation, preview: Preview) -> Found 
         ("Event type", change.told.map(|told| format!("says itself: {} an interview", told.as_str()))),
         ("Event time", change.occurred.map(|occurred| occurred.at.to_string())),
     ];
-    let event = CandidateEvent {
-        event_id: receipt.event_id().unwrap_or_else(|| EventId::compose(now.as_millisecond(), 0, 0)),
-        orgid: organisation.id.clone(),
-        event_type: receipt.event_type(),
-        candidate_id: change.candidate,
-        job_application_id: change.application,
-        job_requisition_id: change.requisition,
-        stage: change.stage,
-        step: change.step,
-        status: change.status,
-        timestamp: change.occurred.map_or(now, |occurred| occurred.at),
-        received_at: now,
-        source: Source::Soap,
-    };
+    let id = receipt.event_id().unwrap_or_else(|| EventId::compose(now.as_millisecond(), 0, 0));
+    let event = change.into_event(id, organisation.id.clone(), receipt.event_type(), now, Source::Soap);
     let body = |shape: Shape| match shape.carries(event.event_type) {
         true => serde_json::to_string_pretty(&Json::of(&event, shape, names(organisation))).unwrap_or_default(),
         false => "Nothing: in this shape only starts and ends of interviews are sent.".into(),

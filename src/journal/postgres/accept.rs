@@ -44,11 +44,11 @@ pub(super) async fn run(mut link: Link, shared: &Shared, mut asked: mpsc::Receiv
     while asked.recv_many(&mut waiting, BATCH).await > 0 {
         let (messages, promises): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let begun = Instant::now();
-        if let Err(outgrown) = shared.usable() {
-            promises.into_iter().for_each(|promise| promise.keep(Err(outgrown.clone())));
-            continue;
-        }
-        match link.transact(async |client| take(client, shared, desk, &messages).await).await {
+        let taken = match shared.usable() {
+            Ok(()) => link.transact(async |client| take(client, shared, desk, &messages).await).await,
+            Err(outgrown) => Err(outgrown),
+        };
+        match taken {
             Ok(outcomes) => {
                 shared.counted(&outcomes.tally);
                 shared.observer.committed(promises.len(), begun.elapsed());

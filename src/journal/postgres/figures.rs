@@ -10,6 +10,18 @@ use uuid::Uuid;
 use super::link::{Failure, Values};
 use crate::domain::OrgId;
 
+/// What a row adds to one that is there.
+const ADDED: &str = "ON CONFLICT (orgid, process, desk) DO UPDATE SET
+    accepted = figure.accepted + excluded.accepted, delivered = figure.delivered + excluded.delivered,
+    dead = figure.dead + excluded.dead, late = figure.late + excluded.late,
+    pending = figure.pending + excluded.pending, passed = figure.passed + excluded.passed,
+    last_message_at = greatest(figure.last_message_at, excluded.last_message_at),
+    last_started_at = greatest(figure.last_started_at, excluded.last_started_at)";
+
+/// The same of stages.
+const ADDED_STAGES: &str =
+    "ON CONFLICT (orgid, process, stage, interview) DO UPDATE SET count = stage.count + excluded.count";
+
 /// Who writes figures: each desk of each process has rows of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Desk {
@@ -58,17 +70,14 @@ impl Tally {
         };
         client
             .execute_typed(
-                "INSERT INTO figure (orgid, process, desk, accepted, delivered, dead, late, pending, passed,
+                &format!(
+                    "INSERT INTO figure (orgid, process, desk, accepted, delivered, dead, late, pending, passed,
                                      last_message_at, last_started_at)
                  SELECT u.orgid, $2, $3, u.accepted, u.delivered, u.dead, u.late, u.pending, u.passed, u.message, u.started
                  FROM unnest($1, $4, $5, $6, $7, $8, $9, $10, $11)
                       AS u (orgid, accepted, delivered, dead, late, pending, passed, message, started)
-                 ON CONFLICT (orgid, process, desk) DO UPDATE SET
-                     accepted = figure.accepted + excluded.accepted, delivered = figure.delivered + excluded.delivered,
-                     dead = figure.dead + excluded.dead, late = figure.late + excluded.late,
-                     pending = figure.pending + excluded.pending, passed = figure.passed + excluded.passed,
-                     last_message_at = greatest(figure.last_message_at, excluded.last_message_at),
-                     last_started_at = greatest(figure.last_started_at, excluded.last_started_at)",
+                 {ADDED}"
+                ),
                 &[
                     (&orgs, Type::TEXT_ARRAY),
                     (&desk.process, Type::UUID),
@@ -102,10 +111,12 @@ impl Tally {
         }
         client
             .execute_typed(
-                "INSERT INTO stage (orgid, process, stage, interview, count)
+                &format!(
+                    "INSERT INTO stage (orgid, process, stage, interview, count)
                  SELECT u.orgid, $2, u.stage, u.interview, u.count
                  FROM unnest($1, $3, $4, $5) AS u (orgid, stage, interview, count)
-                 ON CONFLICT (orgid, process, stage, interview) DO UPDATE SET count = stage.count + excluded.count",
+                 {ADDED_STAGES}"
+                ),
                 &[
                     (&orgs, Type::TEXT_ARRAY),
                     (&desk.process, Type::UUID),
@@ -125,31 +136,30 @@ pub(super) async fn fold(client: &Client, before: i64) -> Result<(), Failure> {
     let before: Values<'_> = &[(&before, Type::INT8)];
     client
         .execute_typed(
-            "WITH gone AS (
+            &format!(
+                "WITH gone AS (
                 DELETE FROM figure WHERE process <> '00000000-0000-0000-0000-000000000000'
                     AND NOT EXISTS (SELECT FROM process WHERE id = process AND seen_at >= $1) RETURNING *)
              INSERT INTO figure
              SELECT orgid, '00000000-0000-0000-0000-000000000000', 0, sum(accepted), sum(delivered), sum(dead),
                     sum(late), sum(pending), sum(passed), max(last_message_at), max(last_started_at)
              FROM gone GROUP BY orgid ORDER BY orgid
-             ON CONFLICT (orgid, process, desk) DO UPDATE SET
-                 accepted = figure.accepted + excluded.accepted, delivered = figure.delivered + excluded.delivered,
-                 dead = figure.dead + excluded.dead, late = figure.late + excluded.late,
-                 pending = figure.pending + excluded.pending, passed = figure.passed + excluded.passed,
-                 last_message_at = greatest(figure.last_message_at, excluded.last_message_at),
-                 last_started_at = greatest(figure.last_started_at, excluded.last_started_at)",
+             {ADDED}"
+            ),
             before,
         )
         .await?;
     client
         .execute_typed(
-            "WITH gone AS (
+            &format!(
+                "WITH gone AS (
                 DELETE FROM stage WHERE process <> '00000000-0000-0000-0000-000000000000'
                     AND NOT EXISTS (SELECT FROM process WHERE id = process AND seen_at >= $1) RETURNING *)
              INSERT INTO stage
              SELECT orgid, '00000000-0000-0000-0000-000000000000', stage, interview, sum(count)
              FROM gone GROUP BY orgid, stage, interview ORDER BY orgid, stage, interview
-             ON CONFLICT (orgid, process, stage, interview) DO UPDATE SET count = stage.count + excluded.count",
+             {ADDED_STAGES}"
+            ),
             before,
         )
         .await?;

@@ -20,7 +20,7 @@ pub(super) struct Shared {
     health: Mutex<Health>,
     pulse: Mutex<Shown>,
     wake: watch::Sender<u64>,
-    tables: Mutex<Result<Tables, Unavailable>>,
+    tables: Mutex<Result<Tables, String>>,
 }
 
 #[derive(Default)]
@@ -76,25 +76,23 @@ impl Shared {
 
     /// Takes note of how the tables stand; an error if they are not for this bridge any more.
     pub(super) fn stand(&self, tables: Result<Tables, SchemaError>) -> Result<(), Failure> {
-        let (seen, told) = match tables {
-            Ok(tables) => (Ok(tables), Ok(())),
+        let seen = match tables {
             Err(SchemaError::Failure(failure)) => return Err(failure),
-            Err(error) => {
-                let failure = || Failure::Outgrown(error.to_string());
-                (Err(Unavailable::from(failure())), Err(failure()))
-            }
+            seen => seen.map_err(|error| error.to_string()),
         };
         let mut tables = self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let (Ok(Tables::Ahead(version)), true) = (&seen, *tables != seen) {
             tracing::info!(version, "a newer bridge has changed the tables; this one goes on");
         }
         *tables = seen;
-        told
+        drop(tables);
+        self.usable()
     }
 
     /// Whether the tables are for this bridge; they are looked at every second.
-    pub(super) fn usable(&self) -> Result<(), Unavailable> {
-        self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone().map(drop)
+    pub(super) fn usable(&self) -> Result<(), Failure> {
+        let tables = self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        tables.map(drop).map_err(Failure::Outgrown)
     }
 
     pub(super) fn wake(&self) {

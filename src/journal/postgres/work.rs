@@ -44,7 +44,7 @@ pub(super) async fn hand_out(mut link: Link, shared: &Shared, holdings: &Holding
     let mut turn: usize = 0;
     while let Some((quota, lease, promise)) = asked.recv().await {
         if let Err(outgrown) = shared.usable() {
-            promise.keep(Err(outgrown));
+            promise.keep(Err(outgrown.into()));
             continue;
         }
         let begun = Instant::now();
@@ -75,6 +75,10 @@ pub(super) async fn record(link: Link, shared: &Shared, holdings: &Holdings, mut
     let mut recorder = Recorder { link, shared, desk, holdings };
     let mut waiting = Vec::with_capacity(BATCH);
     while done.recv_many(&mut waiting, BATCH).await > 0 {
+        if let Err(outgrown) = shared.usable() {
+            refuse(waiting.drain(..).map(|(_, promise)| promise).collect(), outgrown.into());
+            continue;
+        }
         let is_details = |done: &Done| done.0.fence.kind == LaneKind::Details;
         let (read, delivered): (Vec<_>, Vec<_>) = waiting.drain(..).partition(is_details);
         if !delivered.is_empty() {

@@ -9,6 +9,17 @@ const REQUISITION: &str = include_str!("../../../fixtures/workday/requisition.xm
 const AUTHENTICATION: &str = include_str!("../../../fixtures/workday/fault-authentication.xml");
 const VALIDATION: &str = include_str!("../../../fixtures/workday/fault-validation.xml");
 
+fn read(xml: &str) -> Result<Answer, String> {
+    super::read(xml.as_bytes(), None)
+}
+
+fn fault(xml: &str) -> Fault {
+    match read(xml).unwrap() {
+        Answer::Fault(fault) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn candidates(xml: &str) -> Vec<Candidate> {
     match read(xml).unwrap() {
         Answer::Candidates(page) => page.items,
@@ -30,14 +41,25 @@ fn both_layouts_of_names_are_read() {
 #[test]
 fn an_application_has_its_stage_its_step_and_its_time() {
     let old = candidates(OLD).remove(0).applications.remove(0);
-    assert!(old.application.has("JOB_APPLICATION-6-248"));
-    assert_eq!(old.stage.descriptor.as_deref(), Some("Interview"));
-    assert_eq!(old.stage.id("Recruiting_Stage_ID"), Some("INTERVIEW"));
+    assert!(old.application.unwrap().has("JOB_APPLICATION-6-248"));
+    let stage = old.stage.unwrap();
+    assert_eq!(stage.descriptor.as_deref(), Some("Interview"));
+    assert_eq!(stage.id("Recruiting_Stage_ID"), Some("INTERVIEW"));
     assert_eq!(old.step.unwrap().name("Workflow_Step_ID").as_deref(), Some("Phone Screen"));
     assert_eq!((old.disposition, old.at.as_deref()), (None, Some("2026-04-09T07:30:00.000-07:00")));
     let new = candidates(NEW).remove(0).applications.remove(0);
-    assert_eq!(new.stage.name("Recruiting_Stage_ID").as_deref(), Some("REVIEW"));
+    assert_eq!(new.stage.unwrap().name("Recruiting_Stage_ID").as_deref(), Some("REVIEW"));
     assert_eq!(new.disposition.unwrap().name("Recruiting_Disposition_ID").as_deref(), Some("Withdrawn"));
+}
+
+#[test]
+fn what_an_application_lacks_hides_nothing_else() {
+    for reference in ["Stage_Reference", "Job_Requisition_Reference", "Job_Application_Reference"] {
+        let without = OLD.replace(&format!("wd:{reference}"), "wd:Something_Else");
+        assert_ne!(without, OLD, "{reference}");
+        let candidate = candidates(&without).remove(0);
+        assert_eq!((candidate.last_name.as_deref(), candidate.applications.len()), (Some("Mustermann-Fiktiv"), 1));
+    }
 }
 
 #[test]
@@ -55,10 +77,6 @@ fn a_requisition_has_a_title_and_a_profile() {
 
 #[test]
 fn faults_say_all_that_they_say_once() {
-    let fault = |xml| match read(xml).unwrap() {
-        Answer::Fault(fault) => fault,
-        other => panic!("{other:?}"),
-    };
     let authentication = fault(AUTHENTICATION);
     assert_eq!(authentication.code, "Client.authenticationError");
     assert_eq!(authentication.text, "invalid username or password");
@@ -66,6 +84,56 @@ fn faults_say_all_that_they_say_once() {
     assert_eq!(validation.code, "Client.validationError");
     assert_eq!(validation.text.matches("is not a valid ID value").count(), 1, "{}", validation.text);
     assert!(validation.text.ends_with("wd:Candidate_Reference[1]"), "{}", validation.text);
+}
+
+#[test]
+fn a_fault_is_read_in_other_encodings() {
+    let declared = AUTHENTICATION.replace("UTF-8", "UTF-16");
+    let utf16: Vec<u8> = std::iter::once(0xFEFF).chain(declared.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+    let latin1: Vec<u8> = AUTHENTICATION.replace("invalid", "ung\u{fc}ltig").chars().map(|c| c as u8).collect();
+    for (bytes, charset, said) in [
+        (utf16, None, "invalid username or password"),
+        (latin1, Some("iso-8859-1"), "ung\u{fc}ltig username or password"),
+    ] {
+        let Answer::Fault(fault) = super::read(&bytes, charset).unwrap() else { panic!("{charset:?}: no fault") };
+        assert_eq!((fault.code.as_str(), fault.text.as_str()), ("Client.authenticationError", said));
+    }
+}
+
+#[test]
+fn a_fault_of_soap_12_is_the_same_fault() {
+    let soap12 = |code: &str, subcode: &str, detail: &str| {
+        format!(
+            "<e:Envelope xmlns:e='http://www.w3.org/2003/05/soap-envelope' xmlns:wd='urn:com.workday/bsvc'><e:Body>\
+             <e:Fault><e:Code><e:Value>e:{code}</e:Value><e:Subcode><e:Value>{subcode}</e:Value></e:Subcode></e:Code>\
+             <e:Reason><e:Text xml:lang='en'>It failed</e:Text></e:Reason><e:Detail>{detail}</e:Detail></e:Fault>\
+             </e:Body></e:Envelope>"
+        )
+    };
+    let error = "<wd:Validation_Fault><wd:Validation_Error><wd:Message>Wrong ID</wd:Message></wd:Validation_Error>\
+                 </wd:Validation_Fault>";
+    for (code, subcode, detail, expected) in [
+        ("Sender", "wd:authenticationError", "", ("Client.authenticationError", "It failed")),
+        ("Sender", "Client.validationError", error, ("Client.validationError", "It failed; Wrong ID")),
+        ("Receiver", "wd:processingError", "", ("Server.processingError", "It failed")),
+        ("Sender", "wd:other", "", ("Client", "It failed")),
+    ] {
+        let fault = fault(&soap12(code, subcode, detail));
+        assert_eq!((fault.code.as_str(), fault.text.as_str()), expected, "{code} {subcode}");
+    }
+}
+
+#[test]
+fn an_answer_is_bounded_before_it_is_read() {
+    let envelope = |inner: &str| {
+        format!(
+            "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>{inner}</e:Body></e:Envelope>"
+        )
+    };
+    let nested = envelope(&format!("{}{}", "<a>".repeat(500_000), "</a>".repeat(500_000)));
+    assert!(read(&nested).unwrap_err().contains("nested deeper than 64"));
+    assert!(read(&envelope(&"<a/>".repeat(100_001))).unwrap_err().contains("more than 100000 elements"));
+    assert!(read(&format!("{AUTHENTICATION}<")).is_err(), "what follows the fault is read as well");
 }
 
 #[test]
