@@ -1,6 +1,8 @@
 //! `imper-bridge demo`: the whole journey on loopback. A real bridge with a throw-away journal, a
-//! stand-in relay, and the fixtures posted by HTTP; each message with what became of it.
+//! stand-in relay and a second bridge, and the fixtures posted by HTTP; each message with what became
+//! of it.
 
+mod chain;
 mod journey;
 mod table;
 
@@ -14,6 +16,7 @@ use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
 
+use self::chain::CHAIN;
 use self::journey::{JOURNEY, Step};
 use self::table::Table;
 use super::sandbox::{Received, Sandbox};
@@ -63,9 +66,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 async fn journey(options: &Options) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("no folder for a throw-away journal")?;
     let sandbox = Sandbox::start(ANSWERS.parse()?)?;
-    let running = start(folder.path(), &sandbox).await?;
+    let other = start(folder.path(), "other", PROTECTS).await?;
+    let running = start(folder.path(), "demo", &forwards(&sandbox, &other)).await?;
+    let steps = JOURNEY.len() + CHAIN.len();
     let mut table = Table::new(io::stdout(), io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none());
-    table.heading(JOURNEY.len())?;
+    table.heading(steps)?;
     let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let mut wrong = 0;
     for (number, step) in JOURNEY.iter().enumerate() {
@@ -74,7 +79,12 @@ async fn journey(options: &Options) -> anyhow::Result<ExitCode> {
         wrong += usize::from(!faults.is_empty());
         table.step(number + 1, step, &came, &faults)?;
     }
-    table.verdict(JOURNEY.len(), wrong)?;
+    for (number, link) in CHAIN.iter().enumerate() {
+        let came = chain::take(link, &client, &running, &other).await?;
+        wrong += usize::from(!came.is_right);
+        table.link(JOURNEY.len() + number + 1, link, &came)?;
+    }
+    table.verdict(steps, wrong)?;
     if !options.exit {
         let (admin, token) = (running.admin_url(), running.admin_token().expose_secret());
         writeln!(
@@ -85,18 +95,32 @@ async fn journey(options: &Options) -> anyhow::Result<ExitCode> {
         super::until_told_to_stop().await?;
     }
     running.drain().await;
+    other.drain().await;
     Ok(ExitCode::from(if wrong == 0 { 0 } else { FAILED }))
 }
 
-async fn start(folder: &Path, sandbox: &Sandbox) -> anyhow::Result<Running> {
-    let relay = sandbox.url();
+/// What the second bridge is for.
+const PROTECTS: &str = "[org.demo]\nhandler = \"in_process\"\nauth.none = true\n[org.demo.intake]\nkey = \"demo\"\n";
+
+/// What the first bridge is for: two relays that are stand-ins, and one that is the other bridge.
+fn forwards(sandbox: &Sandbox, other: &Running) -> String {
+    let org = |name: &str, relay: &str, more: &str| {
+        format!("[org.{name}]\nauth.none = true\n[org.{name}.relay]\nurl = \"{relay}\"\napi_key = \"demo\"\n{more}")
+    };
+    let (relay, other) = (sandbox.url(), other.public_url());
+    [
+        org("demo", &format!("{relay}/webhooks/demo/workday"), ""),
+        org("studio", &format!("{relay}/webhooks/studio/workday"), "payload = \"state_change\"\n"),
+        org(chain::ORG, &format!("{other}webhooks/demo/workday"), ""),
+    ]
+    .concat()
+}
+
+async fn start(folder: &Path, name: &str, organisations: &str) -> anyhow::Result<Running> {
     let text = format!(
         "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [store]\nurl = 'sqlite:{}'\nmin_free_mb = 0\n[delivery]\nfirst_retry_seconds = 0.2\n\
-         [org.demo]\nauth.none = true\n[org.demo.relay]\nurl = \"{relay}/webhooks/demo/workday\"\napi_key = \"demo\"\n\
-         [org.studio]\nauth.none = true\n[org.studio.relay]\nurl = \"{relay}/webhooks/studio/workday\"\n\
-         api_key = \"demo\"\npayload = \"state_change\"\n",
-        folder.join("demo.db").display(),
+         [store]\nurl = 'sqlite:{}'\nmin_free_mb = 0\n[delivery]\nfirst_retry_seconds = 0.2\n{organisations}",
+        folder.join(format!("{name}.db")).display(),
     );
     // Nothing of the caller's environment changes what a newcomer sees.
     let environment = Environment::default();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::Came;
+use super::chain::{self, Link, Linked};
 use super::journey::Step;
 
 const WIDTH: usize = 80;
@@ -32,8 +33,8 @@ impl<W: Write> Table<W> {
     pub(super) fn heading(&mut self, steps: usize) -> io::Result<()> {
         writeln!(
             self.output,
-            "{steps} messages to a bridge on loopback, with a throw-away journal and a\n\
-             stand-in relay whose first answer is a failure.\n"
+            "{steps} messages to a bridge on loopback, with a throw-away journal, a stand-in\n\
+             relay whose first answer is a failure, and a second bridge.\n"
         )
     }
 
@@ -58,6 +59,17 @@ impl<W: Write> Table<W> {
         }
         for fault in faults {
             let fault = self.painted(RED, fault);
+            self.row("WRONG", &fault)?;
+        }
+        writeln!(self.output)
+    }
+
+    pub(super) fn link(&mut self, number: usize, link: &Link, came: &Linked) -> io::Result<()> {
+        writeln!(self.output, "{}", self.painted(BOLD, &format!("{number}. {}", link.about)))?;
+        self.row("message", &format!("{} to /soap/{}", link.fixture, chain::ORG))?;
+        self.row("protection", &came.protection.as_ref().map_or("none".to_owned(), ToString::to_string))?;
+        if !came.is_right {
+            let fault = self.painted(RED, "the other bridge does not show what it should");
             self.row("WRONG", &fault)?;
         }
         writeln!(self.output)
