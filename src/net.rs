@@ -15,8 +15,9 @@
 //! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
-//! | answers that are never read | [`Limits::request`] without progress of a write |
-//! | requests without end, sent ahead of their answers | no more than 32 KiB of them are read before their turn |
+//! | answers that are never read | [`Limits::request`] without progress of a write; none is begun before the one ahead of it was taken, and nothing is read meanwhile |
+//! | requests without end, sent ahead of their answers | no more than 8 KiB of them are read before their turn |
+//! | bodies in chunks of a byte, long heads before bodies | they are read in small steps; a head beyond 4 KiB counts as a part of its body |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
 //! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
 
@@ -31,6 +32,7 @@ mod inflate;
 mod shown;
 mod timed;
 mod tls;
+mod turns;
 
 use std::fmt;
 use std::io;

@@ -14,6 +14,9 @@ use crate::refusal::Refusal;
 /// What a body may hold without being counted.
 const FREE: usize = 16 * 1024;
 
+/// What a head may have, which the connection keeps beside the body, without being counted.
+const FREE_HEAD: usize = 4 * 1024;
+
 /// What longer ones may hold together, of each kind of sender.
 const MOST: usize = 16 * 1024 * 1024;
 
@@ -35,17 +38,19 @@ pub enum Sender {
 /// What one body holds; given back when it is dropped.
 pub(super) struct Share<'b> {
     budget: &'b AtomicUsize,
+    /// What stays beside the body.
+    beside: usize,
     held: usize,
 }
 
 impl Share<'static> {
-    /// The share of a body that is about to arrive.
-    pub(super) fn new(sender: Sender) -> Self {
+    /// The share of a body that is about to arrive behind a head of so many bytes.
+    pub(super) fn new(sender: Sender, head: usize) -> Self {
         let budget = match sender {
             Sender::Known => &OF_KNOWN,
             Sender::Stranger => &OF_STRANGERS,
         };
-        Self { budget, held: 0 }
+        Self { budget, beside: head.saturating_sub(FREE_HEAD), held: 0 }
     }
 }
 
@@ -55,13 +60,14 @@ impl Share<'_> {
     /// # Errors
     /// 503 when the others hold too much for that. One alone may hold whatever its own limit allows.
     pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
-        if bytes <= FREE.max(self.held) {
+        let counted = self.beside + if bytes > FREE { bytes } else { 0 };
+        if counted <= self.held {
             return Ok(());
         }
-        let more = bytes - self.held;
+        let more = counted - self.held;
         let others = self.budget.fetch_add(more, Relaxed) - self.held;
-        self.held = bytes;
-        if others > 0 && others + bytes > MOST {
+        self.held = counted;
+        if others > 0 && others + counted > MOST {
             let message = "Too many long messages are arriving at once: send it again.";
             return Err(Refusal::unavailable(message, RETRY_AFTER));
         }
@@ -81,7 +87,7 @@ mod tests {
     use crate::refusal::Code;
 
     fn share(budget: &AtomicUsize) -> Share<'_> {
-        Share { budget, held: 0 }
+        Share { budget, beside: 0, held: 0 }
     }
 
     #[test]
@@ -96,6 +102,17 @@ mod tests {
         assert_eq!(budget.load(Relaxed), MOST - 1, "what was refused is given back");
         drop(one);
         assert_eq!(budget.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_long_head_counts_beside_its_body() {
+        let budget = AtomicUsize::new(0);
+        let mut long = Share { budget: &budget, beside: 20_000, held: 0 };
+        long.hold(0).unwrap();
+        long.hold(FREE).unwrap();
+        assert_eq!(budget.load(Relaxed), 20_000);
+        long.hold(FREE + 1).unwrap();
+        assert_eq!(budget.load(Relaxed), 20_000 + FREE + 1);
     }
 
     #[test]

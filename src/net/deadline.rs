@@ -1,6 +1,6 @@
 //! A connection's deadline, and the stream that enforces it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::turns::{Awaited, Part};
 use super::{DISCONNECT, Limits};
 
 /// By when a request must have arrived whole. Every request of a served application carries it in
@@ -18,24 +19,25 @@ use super::{DISCONNECT, Limits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArrivesBy(pub Instant);
 
-/// How much is read of what follows a request while that is being answered. Whatever actix is given
-/// it keeps, and once that are 128 KiB it looks at them again and again, as fast as it can.
-const MOST_AHEAD: usize = 32 << 10;
-
 /// How much is read before a head is complete, which may have 32 KiB: what comes along with it belongs
 /// to a body that perhaps nobody wants.
-const MOST_HEAD: usize = 48 << 10;
+const MOST_HEAD: usize = 36 << 10;
 
-/// How much is read in one go. What a head or a body would not have more of need not be held then: actix
-/// looks at what there is once nothing more comes for the moment.
-const MOST_AT_ONCE: usize = 8 << 10;
+/// How much is read in one go before actix looks at what there is: of a head, and of the body of one that
+/// says how long it is. What nobody wants then is not held.
+const HEAD_AT_ONCE: usize = 2 << 10;
+const BODY_AT_ONCE: usize = 8 << 10;
+
+/// The same of a body in chunks. actix keeps each of them apart until it is asked for, at 32 bytes more than
+/// its own, and a chunk may hold a single byte.
+const CHUNKS_AT_ONCE: usize = 1 << 10;
 
 /// How often a connection is looked at that waits for something.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How long a head may take, and how long a connection may be silent, while three quarters of a
-/// worker's connections are taken: whoever does nothing must not keep those out who would.
-const CROWDED_HEAD: Duration = Duration::from_secs(5);
+/// How long a head may take, and a body behind it, and how long a connection may be silent, while three
+/// quarters of a worker's connections are taken: whoever does nothing must not keep those out who would.
+const CROWDED_ARRIVAL: Duration = Duration::from_secs(5);
 const CROWDED_IDLE: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -55,8 +57,8 @@ const MOST_FORGOTTEN: usize = 16;
 enum Phase {
     /// A head is arriving.
     Head(Instant),
-    /// A request is being answered; whoever reads its body minds the time.
-    Busy,
+    /// A request is being answered, whose head was complete then; whoever reads its body minds the time.
+    Busy(Instant),
     /// Nothing, since the last answer.
     Idle(Instant),
     /// Nothing any more: the last answer said so. What still comes is not looked at.
@@ -73,8 +75,16 @@ pub struct Deadline {
     followed: Cell<bool>,
     /// Whether its body is waited for.
     awaits_body: Cell<bool>,
-    /// What was read since its head began, and is not known to belong to its body.
-    ahead: Cell<usize>,
+    /// What was read of its head, and what of that stood behind the end.
+    head: Cell<usize>,
+    behind: Cell<usize>,
+    /// What is to come of its body.
+    body: Cell<Awaited>,
+    /// Whether a read was put off.
+    put_off: Cell<bool>,
+    /// Whether all of the answer before it was taken from us, and who waits for that.
+    written: Cell<bool>,
+    waits: RefCell<Option<Waker>>,
 }
 
 impl Deadline {
@@ -84,23 +94,33 @@ impl Deadline {
             limits,
             followed: Cell::new(false),
             awaits_body: Cell::new(false),
-            ahead: Cell::new(0),
+            head: Cell::new(0),
+            behind: Cell::new(0),
+            body: Cell::new(Awaited::Body(0)),
+            put_off: Cell::new(false),
+            written: Cell::new(true),
+            waits: RefCell::new(None),
         }
     }
 
-    /// Notes that a head has arrived. The rest of the request must be there by what comes back.
-    pub(super) fn head_is_complete(&self) -> ArrivesBy {
-        let before = self.phase.replace(Phase::Busy);
+    /// Notes that a head has arrived, and what it says of the length of its body; nothing where that comes in
+    /// chunks. The rest of the request must be there by what comes back.
+    pub(super) fn head_is_complete(&self, body: Option<usize>) -> ArrivesBy {
+        let before = self.phase.replace(Phase::Busy(Instant::now()));
+        let left = |length: usize| Awaited::Body(length.saturating_sub(self.behind.get()));
+        self.body.set(body.map_or(Awaited::Chunks, left));
         self.followed.set(!matches!(before, Phase::Head(_)));
         match before {
             Phase::Head(by) => ArrivesBy(by),
-            Phase::Busy | Phase::Idle(_) | Phase::Closing(_) => ArrivesBy(Instant::now() + self.limits.request.time()),
+            Phase::Busy(_) | Phase::Idle(_) | Phase::Closing(_) => {
+                ArrivesBy(Instant::now() + self.limits.request.time())
+            }
         }
     }
 
     /// Notes whether a body is waited for, which is then read however much was read ahead.
     pub(super) fn awaits_body(&self, awaits: bool, waker: &Waker) {
-        if !self.awaits_body.replace(awaits) && awaits && self.ahead.get() > 0 {
+        if !self.awaits_body.replace(awaits) && awaits && self.put_off.take() {
             waker.wake_by_ref();
         }
     }
@@ -110,29 +130,75 @@ impl Deadline {
         self.awaits_body.get()
     }
 
-    /// Has the connection looked at once more when an answer ends. Where requests come one after the
-    /// other without waiting, actix may have read some that it has not begun, and what was not read on
-    /// their account nobody else asks for.
+    /// Has the connection looked at once more when an answer ends, where a read was put off: nobody else asks
+    /// for it.
     pub(super) fn look_again(&self, waker: &Waker) {
-        if self.followed.get() || self.ahead.get() > 0 {
+        if self.followed.get() || self.put_off.take() {
             waker.wake_by_ref();
         }
     }
 
-    /// Whether there is room for what comes next.
-    fn may_read(&self) -> bool {
-        match self.phase.get() {
-            Phase::Head(_) => self.ahead.get() < MOST_HEAD,
-            Phase::Busy => self.awaits_body.get() || self.ahead.get() < MOST_AHEAD,
-            Phase::Idle(_) | Phase::Closing(_) => {
-                self.ahead.set(0);
-                true
-            }
+    /// How much was read until the head of the request was complete.
+    pub(super) fn length_of_head(&self) -> usize {
+        self.head.get()
+    }
+
+    /// Notes that there is an answer to be written.
+    pub(super) fn answer_begins(&self) {
+        self.written.set(false);
+    }
+
+    /// Waits until all of the answer before was taken from us. Where requests come without waiting, actix
+    /// would answer as many as it has, and keep all that nobody reads.
+    pub(super) fn poll_written(&self, context: &Context<'_>) -> Poll<()> {
+        if self.written.get() {
+            return Poll::Ready(());
+        }
+        self.waits.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+
+    fn all_is_written(&self) {
+        self.written.set(true);
+        if let Some(waker) = self.waits.take() {
+            waker.wake();
         }
     }
 
+    /// How much may be read in one go.
+    pub(super) fn at_once(&self) -> usize {
+        match self.awaited() {
+            Awaited::Head => HEAD_AT_ONCE,
+            Awaited::Body(_) => BODY_AT_ONCE,
+            Awaited::Chunks => CHUNKS_AT_ONCE,
+        }
+    }
+
+    /// What is read next.
+    pub(super) fn awaited(&self) -> Awaited {
+        match self.phase.get() {
+            Phase::Busy(_) if self.awaits_body.get() => self.body.get(),
+            _ => Awaited::Head,
+        }
+    }
+
+    /// Whether a head has become too long to go on with.
+    pub(super) fn is_head_too_long(&self) -> bool {
+        matches!(self.phase.get(), Phase::Head(_)) && self.head.get() >= MOST_HEAD
+    }
+
+    /// Whether a request is being answered that asks for nothing more for the moment.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.phase.get(), Phase::Busy(_)) && !self.awaits_body.get()
+    }
+
+    /// Notes that a read was put off until something more is asked for.
+    pub(super) fn put_off(&self) {
+        self.put_off.set(true);
+    }
+
     /// Whether nobody looks at what still comes.
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         matches!(self.phase.get(), Phase::Closing(_))
     }
 
@@ -148,15 +214,28 @@ impl Deadline {
         self.phase.set(if last { Phase::Closing(now + DISCONNECT) } else { Phase::Idle(now + self.limits.idle) });
     }
 
-    fn bytes_arrived(&self, count: usize) {
+    /// Notes that something comes, be it the beginning of a record of TLS.
+    fn something_comes(&self, count: usize) {
+        if let (Phase::Idle(_), 1..) = (self.phase.get(), count) {
+            self.phase.set(Phase::Head(Instant::now() + self.limits.request.time()));
+            self.head.set(0);
+        }
+    }
+
+    /// Notes what was handed on to whoever answers.
+    pub(super) fn handed_on(&self, part: Part) {
+        self.something_comes(part.now);
         match self.phase.get() {
-            Phase::Idle(_) if count > 0 => {
-                self.phase.set(Phase::Head(Instant::now() + self.limits.request.time()));
-                self.ahead.set(count);
+            Phase::Head(_) => {
+                self.head.set(self.head.get() + part.now);
+                self.behind.set(part.head.map_or(0, |end| part.now - end));
             }
-            Phase::Head(_) => self.ahead.set(self.ahead.get() + count),
-            Phase::Busy if !self.awaits_body.get() => self.ahead.set(self.ahead.get() + count),
-            _ => {}
+            Phase::Busy(_) => {
+                if let Awaited::Body(left) = self.body.get() {
+                    self.body.set(Awaited::Body(left.saturating_sub(part.now)));
+                }
+            }
+            Phase::Idle(_) | Phase::Closing(_) => {}
         }
     }
 
@@ -165,7 +244,7 @@ impl Deadline {
         match self.ends_at() {
             Some(until) => (now < until).then_some(until.min(now + LOOK)),
             // What ends earlier than this is looked at when it begins.
-            None => Some(now + self.limits.request.time().min(self.limits.idle)),
+            None => Some(now + LOOK.min(self.limits.request.time()).min(self.limits.idle)),
         }
     }
 
@@ -176,10 +255,10 @@ impl Deadline {
             if crowded { until - time.saturating_sub(most) } else { until }
         };
         match self.phase.get() {
-            Phase::Head(until) => Some(sooner(until, self.limits.request.time(), CROWDED_HEAD)),
+            Phase::Head(until) => Some(sooner(until, self.limits.request.time(), CROWDED_ARRIVAL)),
             Phase::Idle(until) => Some(sooner(until, self.limits.idle, CROWDED_IDLE)),
             Phase::Closing(until) => Some(until),
-            Phase::Busy => None,
+            Phase::Busy(since) => (crowded && self.awaits_body.get()).then(|| since + CROWDED_ARRIVAL),
         }
     }
 }
@@ -194,8 +273,6 @@ pub struct DeadlineStream<S> {
     stream: S,
     deadline: Rc<Deadline>,
     timer: Pin<Box<Sleep>>,
-    /// What was read since the reader last had to wait.
-    at_once: usize,
     /// Set while a write stands still.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -206,12 +283,24 @@ impl<S> DeadlineStream<S> {
         let first = Instant::now() + limits.request.time().min(limits.idle).min(LOOK);
         OPEN.set(OPEN.get() + 1);
         let deadline = Rc::new(Deadline::new(limits));
-        Self { stream, deadline, timer: Box::pin(sleep_until(first)), at_once: 0, stalled: None }
+        Self { stream, deadline, timer: Box::pin(sleep_until(first)), stalled: None }
     }
 
     /// The deadline it enforces.
     pub fn deadline(&self) -> &Rc<Deadline> {
         &self.deadline
+    }
+
+    /// Fails once the deadline is over. It is looked at before each read, so that a steady drip does not put it
+    /// off, and where none is made.
+    pub(super) fn poll_in_time(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let over = self.poll_over(context).is_ready();
+        Poll::Ready(if over { Err(timed_out("the request took too long to arrive")) } else { Ok(()) })
+    }
+
+    /// Whether a write stands still: whoever does not take his answers is not asked for more.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
     }
 
     /// Waits for the deadline to be over.
@@ -272,30 +361,13 @@ impl<S: AsyncRead + Unpin> DeadlineStream<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Looked at before the read, so that a steady drip does not put it off.
-        if this.poll_over(context).is_ready() {
-            return Poll::Ready(Err(timed_out("the request took too long to arrive")));
-        }
+        ready!(this.poll_in_time(context))?;
         if this.deadline.is_closing() {
             return this.poll_end(context);
         }
-        if !this.deadline.may_read() {
-            return Poll::Pending;
-        }
-        if this.at_once >= MOST_AT_ONCE {
-            this.at_once = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let before = buffer.filled().len();
-        let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) else {
-            this.at_once = 0;
-            return Poll::Pending;
-        };
-        read?;
-        let count = buffer.filled().len() - before;
-        this.at_once += count;
-        this.deadline.bytes_arrived(count);
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        this.deadline.something_comes(buffer.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -308,7 +380,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        // It is asked for once everything was handed over.
+        let flushed = ready!(Pin::new(&mut this.stream).poll_flush(context));
+        this.deadline.all_is_written();
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -208,7 +208,8 @@ mod tests {
     }
 
     async fn inflate(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new(Sender::Stranger)).await;
+        let inflated =
+            encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new(Sender::Stranger, 0)).await;
         inflated.map(|body| body.to_vec()).map_err(|unread| unread.refusal)
     }
 
@@ -264,14 +265,14 @@ mod tests {
     async fn bombs_stop_at_the_limit_or_at_the_ratio() {
         let large = zlib(&noise(LIMIT + 1));
         let refusal = Encoding::Deflate
-            .inflate(large.into(), LIMIT, &mut Share::new(Sender::Stranger))
+            .inflate(large.into(), LIMIT, &mut Share::new(Sender::Stranger, 0))
             .await
             .unwrap_err()
             .refusal;
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("1048576"), "{refusal}");
         let bomb = gzip(&vec![b' '; 64 << 20]);
         let refusal = Encoding::Gzip
-            .inflate(bomb.into(), 128 << 20, &mut Share::new(Sender::Stranger))
+            .inflate(bomb.into(), 128 << 20, &mut Share::new(Sender::Stranger, 0))
             .await
             .unwrap_err()
             .refusal;
@@ -308,7 +309,7 @@ mod tests {
             (b"junk".to_vec(), Vec::new()),
         ] {
             let unread =
-                Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger)).await.unwrap_err();
+                Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err();
             assert!(part.starts_with(&unread.part) && unread.part.is_empty() == part.is_empty(), "{}", unread.refusal);
         }
     }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_http::header::TRANSFER_ENCODING;
+use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{ConnectionType, HttpMessage, Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
@@ -86,10 +86,13 @@ where
         let deadline = request.conn_data::<Rc<Deadline>>().cloned();
         let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         if let Some(deadline) = &deadline {
-            request.extensions_mut().insert(deadline.head_is_complete());
+            request.extensions_mut().insert(deadline.head_is_complete((!chunked).then(|| length_of_body(&request))));
         }
         let answer = self.app.call(request);
         Box::pin(async move {
+            if let Some(deadline) = &deadline {
+                poll_fn(|context| deadline.poll_written(context)).await;
+            }
             // An error becomes its answer here: below, it would pass by the deadline.
             let mut answer = match answer.await {
                 Ok(answer) => answer.into().map_into_boxed_body(),
@@ -101,6 +104,7 @@ where
                 answer.head_mut().set_connection_type(ConnectionType::Close);
             }
             let last = !answer.keep_alive();
+            deadline.iter().for_each(|deadline| deadline.answer_begins());
             if let Some(deadline) = &deadline {
                 // An empty body is not asked for anything, so that this is its end.
                 poll_fn(|context| {
@@ -112,6 +116,12 @@ where
             Ok(answer.map_body(|_, body| Finishing { body, deadline, last }))
         })
     }
+}
+
+/// What the head says; nothing said is no body.
+fn length_of_body(request: &Request) -> usize {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    length.unwrap_or_default()
 }
 
 /// A body; when it is dropped, sent or not, the answer is over.

@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::head::{Head, Next, TOO_LARGE};
 use super::shown::Shown;
+use super::turns::Turns;
 use super::{Deadline, DeadlineStream};
 
 /// How handshakes are made. Its clones share it, so that it can be replaced while the listener
@@ -59,6 +60,7 @@ pub(super) struct Connection {
     stream: Stream,
     shown: Option<Rc<Shown>>,
     head: Head,
+    turns: Turns,
 }
 
 enum Stream {
@@ -70,13 +72,18 @@ impl Connection {
     /// Makes the handshake, where there is one to make.
     pub(super) async fn open(stream: Timed, handshakes: Option<&Handshakes>) -> io::Result<Self> {
         let Some(handshakes) = handshakes else {
-            return Ok(Self { stream: Stream::Plain(stream), shown: None, head: Head::default() });
+            return Ok(Self {
+                stream: Stream::Plain(stream),
+                shown: None,
+                head: Head::default(),
+                turns: Turns::default(),
+            });
         };
         let in_force = handshakes.in_force();
         let stream = TlsAcceptor::from(Arc::clone(&in_force.server)).accept(stream).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let shown = chain.and_then(|chain| Shown::new(chain, handshakes, in_force)).map(Rc::new);
-        Ok(Self { stream: Stream::Tls(Box::new(stream)), shown, head: Head::default() })
+        Ok(Self { stream: Stream::Tls(Box::new(stream)), shown, head: Head::default(), turns: Turns::default() })
     }
 
     /// The deadline that it is under.
@@ -85,6 +92,55 @@ impl Connection {
             Stream::Plain(stream) => stream.deadline(),
             Stream::Tls(stream) => stream.get_ref().0.deadline(),
         }
+    }
+
+    fn timed(&mut self) -> &mut Timed {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_mut().0,
+        }
+    }
+
+    fn poll_stream(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        }
+    }
+
+    /// Reads nothing for the moment: until the reader has looked at what it has, or something more is asked for.
+    fn put_off(&mut self, context: &Context<'_>) {
+        if self.turns.came_to_an_end() {
+            context.waker().wake_by_ref();
+        } else {
+            self.deadline().put_off();
+        }
+        self.turns.waits();
+    }
+
+    /// Reads what may be read now into the room, and says how much it is.
+    fn poll_turn(&mut self, context: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let held = self.turns.give(room);
+        let read = if held > 0 {
+            held
+        } else {
+            let mut part = ReadBuf::new(room);
+            let Poll::Ready(read) = self.poll_stream(context, &mut part) else {
+                self.turns.waits();
+                return Poll::Pending;
+            };
+            read?;
+            part.filled().len()
+        };
+        if read > 0 && (self.deadline().is_busy() || self.turns.came_to_an_end()) {
+            // actix would end the connection after the answer if it had the next head without its body.
+            self.turns.hold(&room[..read]);
+            self.put_off(context);
+            return Poll::Pending;
+        }
+        let part = self.turns.hand_on(&room[..read], self.deadline().awaited());
+        self.deadline().handed_on(part);
+        Poll::Ready(Ok(part.now))
     }
 
     /// The certificate that the client has shown.
@@ -113,13 +169,26 @@ impl AsyncRead for Connection {
                 return Poll::Ready(Ok(()));
             }
         }
-        let before = buffer.filled().len();
-        ready!(match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
-        })?;
+        ready!(self.timed().poll_in_time(context))?;
+        let deadline = Rc::clone(self.deadline());
+        if deadline.is_closing() {
+            return self.poll_stream(context, buffer);
+        }
+        let next_is_held = self.turns.holds() && (deadline.is_busy() || self.turns.came_to_an_end());
+        if self.timed().is_stalled() || deadline.is_head_too_long() || next_is_held {
+            self.put_off(context);
+            return Poll::Pending;
+        }
+        let room = self.turns.room(deadline.at_once()).min(buffer.remaining());
+        if room == 0 {
+            self.turns.waits();
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let count = ready!(self.poll_turn(context, buffer.initialize_unfilled_to(room)))?;
+        buffer.advance(count);
         let awaited = self.deadline().awaits_head();
-        self.head.count(buffer.filled().len() - before, awaited);
+        self.head.count(count, awaited);
         Poll::Ready(Ok(()))
     }
 }
