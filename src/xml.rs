@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`decode`] | byte order mark, charset, XML declaration; bytes to text |
 //! | `scan` | one pass: forbidden characters; notes what the later places need not look for |
-//! | `reader` | markup through quick-xml (the only file that knows it), document structure, limits |
+//! | `pieces` | markup through quick-xml, the only file that knows it: end tags, comments |
+//! | `reader` | document structure, character data, limits |
 //! | `attributes`, `names`, `namespaces` | start tags: names, values, duplicates, prefixes |
 //! | `references` | the five names and character references |
 //! | [`writer`] | text and values escaped on the way out |
@@ -18,6 +19,7 @@ mod declaration;
 pub mod decode;
 mod names;
 mod namespaces;
+mod pieces;
 mod reader;
 mod references;
 mod scan;

@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// A dependency and the only places that may name it.
 const KNOWN_BY: &[(&str, &[&str])] = &[
-    ("quick_xml::", &["src/xml/reader.rs"]),
+    ("quick_xml::", &["src/xml/pieces.rs"]),
     ("flate2::", &["src/net/inflate.rs", "src/cli/doctor/bundle.rs"]),
     ("indicatif::", &["src/cli/"]),
     ("tar::", &["src/cli/doctor/bundle.rs"]),
