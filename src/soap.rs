@@ -9,6 +9,7 @@
 pub mod addressing;
 mod answer;
 mod content;
+mod element;
 mod envelope;
 mod fault;
 mod header;

@@ -4,7 +4,8 @@
 //! with what was expected there and what was found.
 
 use super::content::shown;
-use super::payload::{Element, Payload, Place};
+use super::element::Element;
+use super::payload::{Payload, Place};
 use super::profile::Profile;
 use super::sentences::{conflicting, missing, missing_application, no_usable_id};
 use crate::domain::change::MAX_TEXT_BYTES;
