@@ -17,6 +17,7 @@ mod answers;
 pub mod client;
 pub mod line;
 pub mod messages;
+mod requests;
 mod token;
 
 pub use client::{Client, Credentials, Failure, Told};
