@@ -7,6 +7,7 @@
 
 mod families;
 mod format;
+mod handles;
 mod process;
 
 use std::collections::HashMap;
@@ -17,7 +18,8 @@ use jiff::Timestamp;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-use self::families::{Families, Handles, Journal};
+use self::families::{Families, Journal};
+use self::handles::Handles;
 use crate::delivery::{self, Attempted};
 use crate::domain::{OrgId, Source};
 use crate::journal::{self, OrganisationStats, Pulse, Taken};
