@@ -18,7 +18,8 @@ mod gate;
 mod keys;
 pub mod postgres;
 pub mod refused;
-pub mod ticket;
+pub mod thread;
+mod ticket;
 mod upkeep;
 mod work;
 
