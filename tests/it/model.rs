@@ -475,20 +475,12 @@ fn incoming(message: &Message) -> Incoming {
         told: message.told,
         occurred: message.occurred,
     };
-    let (position, reason) = StagePolicy::default().position(&change);
+    let placed = StagePolicy::default().position(&change);
     let deliver = if message.org == "other" { Deliver::Everything } else { Deliver::Boundaries };
     Incoming {
-        org,
-        change,
-        position,
-        reason,
         message_id: message.message_id.map(Into::into),
-        source: Source::Soap,
         deliver,
-        pending_limit: 0,
         dry_run: message.dry_run,
-        trace: None,
-        note: None,
-        after: None,
+        ..Incoming::new(org, change, placed, Source::Soap)
     }
 }
