@@ -28,7 +28,7 @@ use crate::refusal::Code;
 pub use families::COMMIT;
 pub use format::Format;
 
-/// All figures.
+/// All figures of this process, as `/metrics` shows them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,

@@ -54,9 +54,9 @@ impl Default for Limits {
 /// A place in a document, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// The line, ended by a line feed.
     pub line: usize,
-    /// The column.
+    /// The column, in characters and not in bytes.
     pub column: usize,
 }
 
@@ -111,12 +111,12 @@ pub enum ErrorKind {
 pub struct Error(Box<(ErrorKind, Position)>);
 
 impl Error {
-    /// Why.
+    /// Why it is not read: which rule or limit it breaks.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.0
     }
 
-    /// Where.
+    /// Where reading ended. What stands behind that place is not known to be better.
     pub fn position(&self) -> Position {
         self.0.1
     }

@@ -1,4 +1,4 @@
-//! What the API answers, in the contract's spelling (section 6). The description of the API is
+//! What the API answers. The description of the API is
 //! made of these types.
 
 mod application;

@@ -13,7 +13,7 @@ pub struct Id {
     /// Its type, such as `Candidate_ID` or `WID`.
     #[yaserde(attribute = true, prefix = "wd", rename = "type")]
     pub kind: String,
-    /// Its text.
+    /// The ID itself, as it stands there.
     #[yaserde(text = true)]
     pub text: String,
 }

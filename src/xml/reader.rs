@@ -18,7 +18,7 @@ use super::{Error, ErrorKind, Fault, Limits, Position, ill_formed, is_space, nam
 pub struct Name<'a> {
     /// The namespace of its prefix, or the default one.
     pub namespace: Namespace,
-    /// The local part.
+    /// The part behind the prefix.
     pub local: &'a str,
 }
 
