@@ -1,6 +1,6 @@
 //! Random histories of a journal, compared step by step with a small model of what it promises.
 //!
-//! The model is written from the contract and not from the code: it decides for itself what each
+//! The model is written from what is promised and not from the code: it decides for itself what each
 //! message means, what may be claimed when, and which settlements count. A failure prints its seed;
 //! `MODEL_SEED=n` runs that one alone, `MODEL_SEEDS=n` so many of them.
 
