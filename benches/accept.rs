@@ -12,7 +12,7 @@ use divan::counter::ItemsCount;
 use imper_bridge::clock::SystemClock;
 use imper_bridge::domain::{ApplicationId, CandidateId, RequisitionId, Source, StagePolicy, StateChange, Text};
 use imper_bridge::journal::embedded::{Embedded, Options};
-use imper_bridge::journal::{Deliver, Incoming, Intake};
+use imper_bridge::journal::{Incoming, Intake};
 
 const SENDERS: [usize; 4] = [1, 16, 64, 256];
 
@@ -42,21 +42,8 @@ fn message(number: u64) -> Incoming {
         told: None,
         occurred: None,
     };
-    let (position, reason) = StagePolicy::default().position(&change);
-    Incoming {
-        org: "acme".parse().expect("an id"),
-        change,
-        position,
-        reason,
-        message_id: None,
-        source: Source::Soap,
-        deliver: Deliver::Boundaries,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        note: None,
-        after: None,
-    }
+    let placed = StagePolicy::default().position(&change);
+    Incoming::new("acme".parse().expect("an id"), change, placed, Source::Soap)
 }
 
 /// All are sent, and each is answered only once it is on disk.

@@ -10,8 +10,8 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use imper_bridge::domain::lifecycle::Likeness;
 use imper_bridge::domain::{EventId, EventType, Outcome, Source, StagePolicy};
+use imper_bridge::journal::Incoming;
 use imper_bridge::journal::batch::{Batch, Decided, EventRef, Key, Keyed, Knowledge, Known};
-use imper_bridge::journal::{Deliver, Incoming};
 use imper_bridge::soap::{self, Head, Profile, Success, Version};
 use imper_bridge::xml::Limits;
 
@@ -42,21 +42,8 @@ impl Knowledge for Nothing {
 fn message(number: u64) -> Keyed {
     let head = Head { content_type: Some("text/xml"), ..Head::default() };
     let request = soap::read(SEED.as_bytes(), &head, &Profile::default(), Limits::default()).expect("a message");
-    let (position, reason) = StagePolicy::default().position(&request.change);
-    let incoming = Incoming {
-        org: "acme".parse().expect("an id"),
-        change: request.change,
-        position,
-        reason,
-        message_id: None,
-        source: Source::Soap,
-        deliver: Deliver::Boundaries,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        after: None,
-        note: None,
-    };
+    let placed = StagePolicy::default().position(&request.change);
+    let incoming = Incoming::new("acme".parse().expect("an id"), request.change, placed, Source::Soap);
     let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Keyed { incoming, application: scattered.into(), message: None, likeness: Likeness(number.into()) }
 }

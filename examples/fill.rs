@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use imper_bridge::clock::SystemClock;
 use imper_bridge::domain::{ApplicationId, CandidateId, OrgId, RequisitionId, Source, StagePolicy, StateChange, Text};
 use imper_bridge::journal::embedded::{Embedded, Options};
-use imper_bridge::journal::{Deliver, Incoming, Intake, Turn, Upkeep};
+use imper_bridge::journal::{Incoming, Intake, Turn, Upkeep};
 
 /// How many wait for a receipt at once: below what the journal's queue holds.
 const UNDER_WAY: usize = 4_096;
@@ -55,19 +55,6 @@ fn message(org: &OrgId, number: u64, in_interview: bool) -> Incoming {
         told: None,
         occurred: None,
     };
-    let (position, reason) = StagePolicy::default().position(&change);
-    Incoming {
-        org: org.clone(),
-        change,
-        position,
-        reason,
-        message_id: None,
-        source: Source::Soap,
-        deliver: Deliver::Boundaries,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        after: None,
-        note: None,
-    }
+    let placed = StagePolicy::default().position(&change);
+    Incoming::new(org.clone(), change, placed, Source::Soap)
 }

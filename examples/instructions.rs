@@ -10,7 +10,7 @@ use imper_bridge::domain::lifecycle::Likeness;
 use imper_bridge::domain::{ApplicationId, EventId, EventType, OrgId, Outcome, Source, StagePolicy, StateChange};
 use imper_bridge::journal::batch::{Batch, Decided, EventRef, Key, Keyed, Knowledge, Known};
 use imper_bridge::journal::embedded::{Embedded, Options};
-use imper_bridge::journal::{Deliver, Incoming, Intake};
+use imper_bridge::journal::{Incoming, Intake};
 use imper_bridge::soap::{self, Head, Profile, Request, Success, Version};
 use imper_bridge::xml::Limits;
 
@@ -94,19 +94,6 @@ fn commit(times: u64) {
 }
 
 fn incoming(change: StateChange) -> Incoming {
-    let (position, reason) = StagePolicy::default().position(&change);
-    Incoming {
-        org: "acme".parse::<OrgId>().expect("an id"),
-        change,
-        position,
-        reason,
-        message_id: None,
-        source: Source::Soap,
-        deliver: Deliver::Boundaries,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        after: None,
-        note: None,
-    }
+    let placed = StagePolicy::default().position(&change);
+    Incoming::new("acme".parse::<OrgId>().expect("an id"), change, placed, Source::Soap)
 }

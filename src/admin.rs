@@ -132,7 +132,7 @@ impl Admin {
     }
 }
 
-/// Adds the routes.
+/// Adds the routes of the admin listener to a service: health, metrics, API and console.
 pub fn routes(admin: Arc<Admin>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     move |config| {
         config

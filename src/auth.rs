@@ -73,7 +73,7 @@ impl<T> Authenticated<T> {
         }
     }
 
-    /// The value.
+    /// The value, for whoever stores it: that it was vouched for is not kept.
     pub fn into_inner(self) -> T {
         self.inner
     }

@@ -63,7 +63,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// TLS on the public listener, where it does that itself.
     pub tls: Option<Tls>,
-    /// The admin listener.
+    /// Where health, metrics, API and console are, and for whom.
     pub admin: Admin,
     /// The journal's store.
     pub store: Store,
@@ -83,7 +83,7 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The token of an operator of everything; `None`: [`AdminToken::load_or_create`] makes one.
     pub token: Option<SecretString>,
-    /// Further tokens.
+    /// Tokens with a name, a role and bounds, beside the one above.
     pub tokens: Vec<NamedToken>,
 }
 
@@ -92,7 +92,7 @@ pub struct Admin {
 pub struct NamedToken {
     /// The name under which its actions are logged.
     pub name: String,
-    /// The token.
+    /// What is sent as the Bearer credential.
     pub token: SecretString,
     /// What it allows.
     pub role: Role,
@@ -134,15 +134,15 @@ pub enum StoreUrl {
 /// What a message may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest body, in bytes.
+    /// The longest body, in bytes, also of what it inflates to; by default 262,144.
     pub body_bytes: usize,
-    /// Deepest nesting of elements.
+    /// How deep elements may be nested; by default 64.
     pub xml_depth: usize,
-    /// Most elements.
+    /// How many elements a message may have; by default 10,000.
     pub xml_elements: usize,
-    /// How long an answer may wait for the journal before it becomes a 503.
+    /// How long an answer may wait for the journal before it becomes a 503; by default 10 s.
     pub answer: Duration,
-    /// How long a whole request may take to arrive.
+    /// How long a whole request may take to arrive; by default 30 s.
     pub request: Duration,
     /// Messages per second and organisation; `None`: no limit.
     pub requests_per_second: Option<u32>,
@@ -153,30 +153,30 @@ pub struct Limits {
 /// How events are delivered.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// How long one attempt may take, the answer's body included.
+    /// How long one attempt may take, the answer's body included; by default 10 s.
     pub timeout: Duration,
-    /// The backoff after the first failure.
+    /// The backoff after the first failure, before jitter; by default 1 s. It doubles each time.
     pub first_retry: Duration,
-    /// The longest backoff.
+    /// The longest backoff; by default an hour. What a relay asks for by `Retry-After` may be longer.
     pub max_retry: Duration,
-    /// How often a paused organisation is tried.
+    /// How often a paused organisation is tried; by default every 30 s.
     pub probe: Duration,
-    /// How long after its first attempt an event is given up.
+    /// How long after its first attempt an event is given up, pauses not counted; by default 72 hours.
     pub give_up_after: Duration,
-    /// How late an `interview_started` may be before that is reported.
+    /// How late an `interview_started` may be before that is reported; by default 300 s.
     pub useful_within: Duration,
     /// How long an interview may be open before that is reported; `None`: it never is.
     pub open_interview_alert: Option<Duration>,
     /// The URL of a proxy for all deliveries; kept as a secret, as it may hold a password.
     pub proxy: Option<SecretString>,
-    /// Attempts at the same time, of the whole process.
+    /// How many attempts the whole process makes at the same time; by default 64.
     pub concurrency: usize,
 }
 
 /// Settings, and what the start should say about them.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The settings.
+    /// What is to be put in force.
     pub settings: Settings,
     /// Sentences about what is odd but no fault.
     pub warnings: Vec<String>,

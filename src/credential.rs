@@ -26,7 +26,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// The secret.
+    /// The secret itself, to be compared with what a caller shows or shown to a relay.
     pub fn secret(&self) -> &SecretString {
         &self.secret
     }

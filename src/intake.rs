@@ -1,6 +1,6 @@
 //! The relay's own JSON contract, read: what Orchestrate tenants and other bridges post.
 //!
-//! Two shapes are taken (contract, section 2). The webhook says its event type itself and when it
+//! Two shapes are taken, those of the relay. The webhook says its event type itself and when it
 //! occurred; the state change is inferred from, like a SOAP message. As there, what is unknown is
 //! skipped, what stands twice is refused, and what is empty counts as absent.
 

@@ -18,6 +18,7 @@ mod gate;
 mod keys;
 pub mod postgres;
 pub mod refused;
+mod thread;
 pub mod ticket;
 mod upkeep;
 mod work;
@@ -41,7 +42,7 @@ pub use work::{Answered, Claimed, Claims, Fence, LaneKind, Quota, ReadBack, Sett
 pub struct Incoming {
     /// Whose message it is.
     pub org: OrgId,
-    /// What it says.
+    /// What the message, or whoever stands in for one, says.
     pub change: StateChange,
     /// Where it puts the candidate.
     pub position: Position,
@@ -63,6 +64,27 @@ pub struct Incoming {
     pub note: Option<Box<str>>,
     /// What it was concluded from; with any later event of the application it is void.
     pub after: Option<After>,
+}
+
+impl Incoming {
+    /// A state change that is stored whatever waits, and delivered if it is a boundary; what else there is
+    /// to say of it is said by its fields.
+    pub fn new(org: OrgId, change: StateChange, (position, reason): (Position, Reason), source: Source) -> Self {
+        Self {
+            org,
+            change,
+            position,
+            reason,
+            message_id: None,
+            source,
+            deliver: Deliver::Boundaries,
+            pending_limit: 0,
+            dry_run: false,
+            trace: None,
+            note: None,
+            after: None,
+        }
+    }
 }
 
 /// The latest event of an application at some time; `None`: nothing was known of it.

@@ -27,8 +27,9 @@
 //!    and makes a [`soap::Request`] of it: a [`domain::StateChange`] and how to answer.
 //! 5. `public::soap::admit` has a UsernameToken verified, where the head showed nothing; what comes out is
 //!    [`auth::Authenticated`], and only that is stored. Then the rate counts it.
-//! 6. `Envelope::store` checks the tenant and finds the position by [`domain::StagePolicy::position`]; the
-//!    journal gets a [`journal::Incoming`] and gives a [`journal::Ticket`] that is waited for.
+//! 6. `Envelope::store` checks the tenant and has the organisation place the candidate, by
+//!    [`domain::StagePolicy::position`]; the journal gets a [`journal::Incoming`] and gives a
+//!    [`journal::Ticket`] that is waited for.
 //! 7. The journal's writer takes what waits as one batch, has [`journal::batch`] decide it on a scratch copy,
 //!    commits, and only then gives out receipts: [`soap::success`] makes the answer of one.
 //! 8. [`delivery::Pump`], woken by the commit, claims the event, which records the intent, and looks up the

@@ -7,6 +7,7 @@
 
 mod families;
 mod format;
+mod handles;
 mod process;
 
 use std::collections::HashMap;
@@ -17,7 +18,8 @@ use jiff::Timestamp;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-use self::families::{Families, Handles, Journal};
+use self::families::{Families, Journal};
+use self::handles::Handles;
 use crate::delivery::{self, Attempted};
 use crate::domain::{OrgId, Source};
 use crate::journal::{self, OrganisationStats, Pulse, Taken};
@@ -26,7 +28,7 @@ use crate::refusal::Code;
 pub use families::COMMIT;
 pub use format::Format;
 
-/// All figures.
+/// All figures of this process, as `/metrics` shows them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,

@@ -16,8 +16,8 @@ use crate::auth::Verifier;
 use crate::config::{self, Handler, Limits, OrganisationSettings, Settings};
 use crate::credential::{Credential, Credentials};
 use crate::domain::payload::Shape;
-use crate::domain::{OrgId, StagePolicy};
-use crate::journal::Deliver;
+use crate::domain::{OrgId, Source, StagePolicy, StateChange};
+use crate::journal::{Deliver, Incoming};
 use crate::refusal::{Code, Refusal};
 use crate::soap;
 use ways::Ways;
@@ -91,6 +91,16 @@ impl Organisation {
         match &self.handler {
             Handler::Relay(relay) if relay.payload == Shape::StateChange => Deliver::Everything,
             Handler::Relay(_) | Handler::InProcess => Deliver::Boundaries,
+        }
+    }
+
+    /// What the journal takes of a state change that one of its senders tells of.
+    pub fn incoming(&self, change: StateChange, source: Source) -> Incoming {
+        let placed = self.policy.position(&change);
+        Incoming {
+            deliver: self.deliver(),
+            pending_limit: self.limits.pending_events.unwrap_or(0),
+            ..Incoming::new(self.id.clone(), change, placed, source)
         }
     }
 

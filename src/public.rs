@@ -77,7 +77,7 @@ impl Public {
     }
 }
 
-/// Adds the routes.
+/// Adds the routes that Workday calls to a service: SOAP, the JSON intake, health and the schema.
 pub fn routes(public: Arc<Public>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     move |config| {
         config

@@ -31,7 +31,7 @@ macro_rules! catalogue {
             /// Every code there is.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word.
+            /// How it is spelled in faults and figures, in `snake_case`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code),+ }
             }

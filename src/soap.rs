@@ -9,6 +9,7 @@
 pub mod addressing;
 mod answer;
 mod content;
+mod element;
 mod envelope;
 mod fault;
 mod header;
@@ -50,7 +51,7 @@ pub enum Version {
 /// What a message's HTTP head says that its reading depends on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head<'a> {
-    /// `Content-Type`.
+    /// The header `Content-Type`, which tells SOAP 1.1 from 1.2 and may name a charset.
     pub content_type: Option<&'a str>,
     /// `SOAPAction`, as it was sent, with or without quotes.
     pub soap_action: Option<&'a str>,

@@ -1,7 +1,7 @@
 //! Workday's own Recruiting service, which the bridge asks who a candidate is and where an
 //! application stands.
 //!
-//! - [`messages`] are the requests and answers, typed.
+//! - [`messages`] is what both sides speak of; `requests` asks for it, and `answers` reads what comes.
 //! - [`Client`] signs in, asks page by page, and tells what may be tried again from what may not.
 //! - `token` keeps an OAuth access token; `line` alone knows the HTTP library.
 //!
@@ -17,6 +17,7 @@ mod answers;
 pub mod client;
 pub mod line;
 pub mod messages;
+mod requests;
 mod token;
 
 pub use client::{Client, Credentials, Failure, Told};

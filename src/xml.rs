@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`decode`] | byte order mark, charset, XML declaration; bytes to text |
 //! | `scan` | one pass: forbidden characters; notes what the later places need not look for |
-//! | `reader` | markup through quick-xml (the only file that knows it), document structure, limits |
+//! | `pieces` | markup through quick-xml, the only file that knows it: end tags, comments |
+//! | `reader` | document structure, character data, limits |
 //! | `attributes`, `names`, `namespaces` | start tags: names, values, duplicates, prefixes |
 //! | `references` | the five names and character references |
 //! | [`writer`] | text and values escaped on the way out |
@@ -18,6 +19,7 @@ mod declaration;
 pub mod decode;
 mod names;
 mod namespaces;
+mod pieces;
 mod reader;
 mod references;
 mod scan;
@@ -52,9 +54,9 @@ impl Default for Limits {
 /// A place in a document, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// The line, ended by a line feed.
     pub line: usize,
-    /// The column.
+    /// The column, in characters and not in bytes.
     pub column: usize,
 }
 
@@ -109,12 +111,12 @@ pub enum ErrorKind {
 pub struct Error(Box<(ErrorKind, Position)>);
 
 impl Error {
-    /// Why.
+    /// Why it is not read: which rule or limit it breaks.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.0
     }
 
-    /// Where.
+    /// Where reading ended. What stands behind that place is not known to be better.
     pub fn position(&self) -> Position {
         self.0.1
     }

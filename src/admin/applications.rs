@@ -10,7 +10,7 @@ use super::openapi::{Always, OfActing, OfBody, OfConflict, OfOne};
 use super::parameters::{Paging, Parameters};
 use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
-use crate::domain::{ApplicationId, Occurred, OrgId, Position, Reason, Source, StateChange};
+use crate::domain::{ApplicationId, Occurred, OrgId, Position, Source, StateChange};
 use crate::journal::{ApplicationFilter, ApplicationRecord, Cursor, EventFilter, EventRecord, Incoming, Receipt};
 
 /// How many events are asked of the journal at once.
@@ -191,20 +191,8 @@ pub(super) async fn move_by_hand(
         occurred: Some(occurred),
     };
     let note = reason.map_or_else(|| who.to_owned(), |reason| format!("{who}: {reason}"));
-    let incoming = Incoming {
-        org: org.clone(),
-        change,
-        position: told,
-        reason: Reason::Told,
-        message_id: None,
-        source: Source::Operator,
-        deliver: organisation.deliver(),
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        note: Some(note.into()),
-        after: None,
-    };
+    let incoming =
+        Incoming { pending_limit: 0, note: Some(note.into()), ..organisation.incoming(change, Source::Operator) };
     let receipt = admin.journal.accept(incoming)?.await?;
     let event = receipt.event_id().map(tracing::field::display);
     tracing::info!(token = who, orgid = %org, event.id = event, action = "event by hand", "an operator acted");

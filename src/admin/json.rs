@@ -1,5 +1,4 @@
-//! What the API answers, in the contract's spelling (section 6). The description of the API is
-//! made of these types.
+//! What the API answers. Its description is made of these types.
 
 mod application;
 mod configuration;

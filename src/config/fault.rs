@@ -11,7 +11,7 @@ pub struct Fault {
     pub key: String,
     /// What stands there. Never a secret's text.
     pub found: String,
-    /// What belongs there.
+    /// What would be taken in its place.
     pub expected: String,
     /// What to do about it.
     pub advice: String,

@@ -62,7 +62,7 @@ pub struct Auth {
     pub none: bool,
     /// HTTP's Basic scheme; the name is without a colon.
     pub basic: Option<Login>,
-    /// A Bearer token.
+    /// The token that callers send in `Authorization: Bearer`.
     pub bearer: Option<SecretString>,
     /// The Bearer token that will follow, while it is exchanged.
     pub bearer_next: Option<SecretString>,
@@ -75,9 +75,9 @@ pub struct Auth {
 /// A user name with a password.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The name.
+    /// The name, without a colon where it is used by Basic.
     pub username: String,
-    /// The password.
+    /// The password now in use.
     pub password: SecretString,
     /// The password that will follow, while it is exchanged.
     pub password_next: Option<SecretString>,
@@ -97,7 +97,7 @@ pub enum Handler {
 pub struct Relay {
     /// Where events are posted.
     pub url: Url,
-    /// The Bearer key.
+    /// What is sent to it in `Authorization: Bearer`.
     pub api_key: SecretString,
     /// The key that is tried when the other is refused, while it is exchanged.
     pub api_key_next: Option<SecretString>,

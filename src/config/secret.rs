@@ -29,7 +29,7 @@ impl Environment {
         Self(std::env::vars_os().filter_map(texts).collect())
     }
 
-    /// The value of a variable.
+    /// The value of a variable, where it is set.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

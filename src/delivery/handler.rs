@@ -53,7 +53,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All reasons.
+    /// Every reason there is, in the order of their figures.
     pub const ALL: [Self; 10] = [
         Self::Timeout,
         Self::Connection,

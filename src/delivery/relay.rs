@@ -1,4 +1,4 @@
-//! The imper.ai relay: one POST per attempt (contract, section 7).
+//! The imper.ai relay: one POST per attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

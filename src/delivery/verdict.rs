@@ -13,7 +13,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// An event that finds the set-up wrong so often, while others go through, is itself what is wrong.
 const STRIKES: u32 = 3;
 
-/// What a status of the relay means (contract, section 7).
+/// What a status of the relay means, as the table in `docs/guarantees.md` has it.
 ///
 /// | status | outcome |
 /// |---|---|

@@ -117,7 +117,7 @@ impl Source {
     /// All sources, in the order of their codes in a journal.
     pub const ALL: [Self; 4] = [Self::Soap, Self::Webhook, Self::Operator, Self::Reconcile];
 
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Soap => "soap",
@@ -129,7 +129,7 @@ impl Source {
 }
 
 /// A state change with its identity and its decided type: the model that all parts share, and,
-/// serialised, the candidate event of the contract (section 2).
+/// serialised, the candidate event of `wsdl/candidate-event.schema.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[cfg_attr(

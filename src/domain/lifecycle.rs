@@ -1,4 +1,4 @@
-//! How an event type is decided (contract, section 3), as pure functions.
+//! How an event type is decided, as pure functions.
 //!
 //! [`StagePolicy::position`] says where a message puts the candidate, [`decide`] what that makes
 //! of it, given what is known of the application. The decision is made once and stored with the
@@ -26,7 +26,7 @@ pub enum Position {
 }
 
 impl Position {
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Out => "out",
@@ -62,7 +62,7 @@ impl EventType {
     /// All types, in the order of their codes in a journal.
     pub const ALL: [Self; 3] = [Self::InterviewStarted, Self::InterviewEnded, Self::StateChanged];
 
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InterviewStarted => "interview_started",
@@ -211,7 +211,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "Accepted",

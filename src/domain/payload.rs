@@ -1,4 +1,4 @@
-//! The two JSON shapes that the relay takes (contract, section 2).
+//! The two JSON shapes that the relay takes: its webhook and the Studio mapping.
 
 use std::fmt;
 

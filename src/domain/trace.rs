@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::ids::EventId;
 
-/// A position in a trace.
+/// A position in a trace, as the W3C header `traceparent` spells it (Trace Context, section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
     trace: u128,

@@ -4,8 +4,9 @@
 //! intent and result. Copied alone, with `sqlite3 journal.db ".backup copy.db"`, it is a complete
 //! backup. The index beside it is derived and disposable: deleted, it is made anew at the start.
 //!
+//! - `open` makes or opens the files, and starts the threads.
 //! - `append` alone knows the durable format.
-//! - `writer` takes what waits, a commit for many requests; `turn` decides and appends each.
+//! - `writer` takes what waits, a `command` each and a commit for many; `turn` decides and appends each.
 //! - `lanes` is what waits, in memory (`recover` makes it at the start); `standings` what is known of applications.
 //! - `follow` and `sweep` carry committed `fact`s into the index, behind the writer.
 //! - `gate` is what stops an organisation's deliveries.
@@ -20,6 +21,7 @@
 mod amend;
 mod amendment;
 mod append;
+mod command;
 mod details;
 mod fact;
 mod follow;
@@ -27,6 +29,7 @@ mod gate;
 mod keys;
 mod lanes;
 mod log;
+mod open;
 mod read;
 mod recover;
 mod refused;
@@ -39,10 +42,8 @@ mod turn;
 mod upkeep;
 mod writer;
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -53,12 +54,10 @@ use tokio::sync::watch;
 
 use self::amendment::Amendment;
 use self::append::Identity;
+use self::command::{Command, Shown};
 use self::follow::Progress;
 use self::gate::Change;
-use self::log::Log;
-use self::standings::Standings;
 use self::upkeep::{Job, Keeper};
-use self::writer::{Command, Shown, Writer};
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
     EventRecord, Health, Incoming, Intake, Keep, OrganisationStats, Page, Promise, ProtectionFilter, ProtectionRecord,
@@ -72,12 +71,6 @@ pub use refused::RefusedFile;
 pub use schema::OpenError;
 pub use source::Source;
 pub use writer::Options;
-
-/// How many requests may wait for the writer before more are turned away.
-const QUEUE: usize = 8_192;
-
-/// How many queries run at once.
-const READERS: usize = 2;
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -97,67 +90,6 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the journal at `path`, or makes it, and rebuilds what is derived as far as needed.
-    ///
-    /// # Errors
-    /// When another process has it, when it is of a newer version, or when the files cannot be used.
-    pub fn open(path: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
-        let index_path = beside(path, ".index");
-        let (mut journal, identity) = append::open(path)?;
-        details::reclaim(&journal, clock.now()).map_err(schema::sqlite(path))?;
-        let (last, last_received) = append::end(&journal).map_err(schema::sqlite(path))?;
-        let (mut index, progress) = follow::open(&index_path, &journal, &identity, last)?;
-        let lanes =
-            recover::lanes(&index, &journal, &identity, last_received, &*clock).map_err(schema::sqlite(&index_path))?;
-        let (journal_reader, index_reader) = (schema::open_to_read(path)?, schema::open_to_read(&index_path)?);
-        let standings = Standings::load(journal_reader, index_reader, identity, Arc::clone(&progress))
-            .map_err(schema::sqlite(&index_path))?;
-        let shown = Arc::new(Shown {
-            health: Mutex::new(Health::Ready),
-            asked: AtomicBool::new(true),
-            pulse: Mutex::new(Vec::new()),
-            wake: watch::Sender::new(0),
-        });
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut writer = Writer {
-            log: Log::watch(&mut journal, writer::LOG_PAGES).map_err(schema::sqlite(path))?,
-            journal,
-            identity,
-            standings,
-            lanes,
-            progress: Arc::clone(&progress),
-            shown: Arc::clone(&shown),
-            clock: Arc::clone(&clock),
-            options,
-            folder: folder.to_owned(),
-            last,
-            last_received,
-            synchronous: schema::Synchronous::Full,
-            free_mb: None,
-            failing: false,
-        };
-        writer.show_pulse();
-        let (commands, taken) = mpsc::sync_channel(QUEUE);
-        let (queries, asked) = mpsc::channel();
-        let mut threads = vec![spawn("journal-writer", move || ending_on_panic(|| writer.run(&taken)))?];
-        let keeper = Keeper {
-            connection: reading(path, &index_path)?,
-            identity,
-            progress: Arc::clone(&progress),
-            commands: commands.clone(),
-            clock: Arc::clone(&clock),
-        };
-        let (jobs, wanted) = mpsc::channel();
-        threads.push(spawn("journal-upkeep", move || upkeep::run(&keeper, &wanted))?);
-        threads.extend(readers(path, &index_path, asked)?);
-        let following = Arc::clone(&progress);
-        let index_log = Log::watch(&mut index, follow::LOG_PAGES).map_err(schema::sqlite(&index_path))?;
-        threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, index_log, &following)))?);
-        let (queries, jobs) = (Mutex::new(Some(queries)), Mutex::new(Some(jobs)));
-        Ok(Self { commands, queries, jobs, clock, identity, progress, shown, threads: Mutex::new(threads), lock })
-    }
-
     fn keep<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Keeper) -> Result<T, Unavailable> + Send + 'static,
@@ -333,58 +265,4 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, ".lock");
-    let io = |source| OpenError::Io { path: lock_path.display().to_string(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.display().to_string() }),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(OpenError::Thread)
-}
-
-/// A writer or follower that panics leaves requests unanswered and the journal without an owner:
-/// the process ends, and its successor reads what is on disk.
-fn ending_on_panic(work: impl FnOnce()) {
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-        tracing::error!("a thread of the journal panicked; ending");
-        std::process::exit(1);
-    }
-}
-
-fn readers(path: &Path, index: &Path, asked: mpsc::Receiver<Query>) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let asked = Arc::new(Mutex::new(asked));
-    let reader = |_| {
-        let connection = reading(path, index)?;
-        let asked = Arc::clone(&asked);
-        spawn("journal-reader", move || {
-            loop {
-                let next = asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
-                let Ok(query) = next else { return };
-                query(&connection);
-            }
-        })
-    };
-    (0..READERS).map(reader).collect()
-}
-
-/// A connection for looking at the journal and its index together.
-fn reading(path: &Path, index: &Path) -> Result<Connection, OpenError> {
-    let connection = schema::open_to_read(path)?;
-    let attach = connection.execute("ATTACH DATABASE ?1 AS idx", [index.to_string_lossy()]);
-    attach.map_err(schema::sqlite(index))?;
-    Ok(connection)
 }

@@ -45,11 +45,11 @@ pub struct DetailsStats {
 /// Figures of one organisation since its journal began.
 #[derive(Debug, Clone)]
 pub struct OrganisationStats {
-    /// The organisation.
+    /// Whose figures they are.
     pub org: OrgId,
     /// Events accepted (stale ones and duplicates not counted).
     pub accepted: u64,
-    /// Events delivered.
+    /// Events that the relay took, or that were handled here.
     pub delivered: u64,
     /// Events given up and still there.
     pub dead: u64,
@@ -71,7 +71,7 @@ pub struct OrganisationStats {
     pub paused: Option<Paused>,
     /// Until when its relay has asked for quiet; it may be over.
     pub held_until: Option<Timestamp>,
-    /// The stages seen.
+    /// The stages that its messages named.
     pub stages: Vec<StageSeen>,
     /// How reading back from Workday stands.
     pub details: DetailsStats,

@@ -14,7 +14,7 @@ pub struct Cursor(pub u64);
 /// A part of a list.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// The entries.
+    /// The entries, in the order of the query.
     pub items: Vec<T>,
     /// Where to go on; `None` at the end.
     pub next: Option<Cursor>,
@@ -57,7 +57,7 @@ impl DeliveryState {
     /// All states.
     pub const ALL: [Self; 4] = [Self::None, Self::Pending, Self::Delivered, Self::Dead];
 
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -109,7 +109,7 @@ pub struct ApplicationRecord {
     pub in_interview_since: Option<Timestamp>,
 }
 
-/// Which applications.
+/// Which applications are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ApplicationFilter {
     /// Only these organisations; `None`: all.
@@ -121,7 +121,7 @@ pub struct ApplicationFilter {
 pub struct Paused {
     /// Since when.
     pub since: Timestamp,
-    /// Why.
+    /// Whether somebody or the relay stopped them.
     pub cause: PauseCause,
     /// What the relay answered, or who asked for it.
     pub reason: Option<String>,
@@ -185,7 +185,7 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// The spelling of the contract.
+    /// How it is spelled in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -204,17 +204,17 @@ pub struct AttemptRecord {
     pub at: Timestamp,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// The HTTP status.
+    /// The HTTP status, where the relay answered with one.
     pub status: Option<u16>,
     /// In milliseconds; unknown where the outcome is.
     pub latency_ms: Option<u64>,
     /// What went wrong.
     pub error: Option<String>,
-    /// The beginning of the answer.
+    /// The first 2 KiB of the relay's answer.
     pub answer: Option<String>,
 }
 
-/// Which protections.
+/// Which protections are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ProtectionFilter {
     /// Only these organisations; `None`: all.

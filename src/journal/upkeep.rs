@@ -23,7 +23,7 @@ pub enum Which {
 /// What is to be delivered anew, in the order of acceptance.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// Which events.
+    /// Which events are delivered anew.
     pub which: Which,
     /// Superseded ones as well.
     pub force: bool,

@@ -20,7 +20,7 @@ pub enum LaneKind {
 }
 
 impl LaneKind {
-    /// The code in a journal.
+    /// The number by which stores keep it; it never changes.
     pub const fn code(self) -> u8 {
         match self {
             Self::Delivery => 0,
@@ -84,7 +84,7 @@ pub struct Claims {
 pub struct Quota {
     /// Of which kind of lane.
     pub kind: LaneKind,
-    /// In all.
+    /// How many at most, of all organisations together.
     pub total: usize,
     /// For each organisation that has no figure of its own.
     pub each: usize,

@@ -1,4 +1,4 @@
-//! The names of the bridge's own figures, and the handles through which an organisation's are counted.
+//! The names of the bridge's own figures.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
+use super::handles::{Gauges, Handles};
 use super::{Moment, whole};
-use crate::delivery::{Attempted, Reason};
+use crate::delivery::Reason;
 use crate::domain::{EventType, OrgId, Outcome, Source};
-use crate::journal::{Taken, Verdict};
 use crate::refusal::Code;
 
 /// The commit from which the program was built, where whoever built it said so.
@@ -28,14 +28,14 @@ pub const COMMIT: &str = match option_env!("IMPER_BRIDGE_COMMIT") {
 /// What becomes of the message of a known sender that is not taken.
 const REFUSED: &str = "Refused";
 
-const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Duplicate, Outcome::Stale, Outcome::DryRun];
-const RESULTS: [&str; 4] = ["delivered", "retry", "paused", "dead"];
+pub(super) const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Duplicate, Outcome::Stale, Outcome::DryRun];
+pub(super) const RESULTS: [&str; 4] = ["delivered", "retry", "paused", "dead"];
 
 /// In seconds; an attempt takes `delivery.timeout_seconds` at most.
 const ATTEMPT_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 const COMMIT_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-type Seconds = Gauge<f64, AtomicU64>;
+pub(super) type Seconds = Gauge<f64, AtomicU64>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfMessages {
@@ -215,77 +215,6 @@ impl Families {
         }
         *self.around.0.lock().unwrap_or_else(PoisonError::into_inner) = around;
     }
-}
-
-/// What is counted for one organisation.
-#[derive(Debug)]
-pub(super) struct Handles {
-    /// By source, then by outcome.
-    messages: [[Counter; OUTCOMES.len()]; Source::ALL.len()],
-    refused: [Counter; Source::ALL.len()],
-    events: [Counter; EventType::ALL.len()],
-    deliveries: [Counter; RESULTS.len()],
-    failures: [Counter; Reason::ALL.len()],
-    attempts: Histogram,
-    pub(super) not_kept: Counter,
-    details_reads: [Counter; RESULTS.len()],
-    pub(super) gauges: Gauges,
-}
-
-/// What is looked at rather than counted.
-#[derive(Debug)]
-pub(super) struct Gauges {
-    pub(super) pending: Gauge,
-    pub(super) oldest: Seconds,
-    pub(super) oldest_start: Seconds,
-    pub(super) ready_lag: Seconds,
-    pub(super) paused: Gauge,
-    pub(super) dead: Gauge,
-    pub(super) late: Gauge,
-    pub(super) open_too_long: Gauge,
-    pub(super) details_waiting: Gauge,
-    pub(super) details_oldest: Seconds,
-    pub(super) details_failed: Gauge,
-}
-
-impl Handles {
-    pub(super) fn refused(&self, source: Source) -> &Counter {
-        &self.refused[place(&Source::ALL, source)]
-    }
-
-    pub(super) fn taken(&self, taken: &Taken, count: u64) {
-        self.messages[place(&Source::ALL, taken.source)][place(&OUTCOMES, taken.outcome)].inc_by(count);
-        if matches!(taken.outcome, Outcome::Accepted | Outcome::Stale) {
-            self.events[place(&EventType::ALL, taken.event_type)].inc_by(count);
-        }
-    }
-
-    pub(super) fn attempted(&self, attempted: Attempted) {
-        self.deliveries[result(attempted.verdict)].inc();
-        self.attempts.observe(attempted.latency.as_secs_f64());
-        if let Some(reason) = attempted.reason {
-            self.failures[place(&Reason::ALL, reason)].inc();
-        }
-    }
-
-    pub(super) fn read_back(&self, verdict: Verdict) {
-        self.details_reads[result(verdict)].inc();
-    }
-}
-
-/// Where the result that a verdict is stands among [`RESULTS`].
-fn result(verdict: Verdict) -> usize {
-    match verdict {
-        Verdict::Delivered => 0,
-        Verdict::Retry { .. } => 1,
-        Verdict::Paused { .. } => 2,
-        Verdict::Dead => 3,
-    }
-}
-
-/// Where a value stands among all that there are.
-fn place<T: PartialEq>(all: &[T], value: T) -> usize {
-    all.iter().position(|each| *each == value).expect("all values are listed")
 }
 
 /// What the journal's store takes.

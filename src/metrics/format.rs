@@ -18,7 +18,7 @@ impl Format {
         if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
     }
 
-    /// Its content type.
+    /// The Content-Type that Prometheus tells the format by.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",

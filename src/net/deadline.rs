@@ -30,7 +30,7 @@ const BODY_AT_ONCE: usize = 8 << 10;
 
 /// The same of a body in chunks. actix keeps each of them apart until it is asked for, at 32 bytes more than
 /// its own, and a chunk may hold a single byte.
-const CHUNKS_AT_ONCE: usize = 1 << 10;
+const CHUNKS_AT_ONCE: usize = 512;
 
 /// How often a connection is looked at that waits for something.
 const LOOK: Duration = Duration::from_secs(5);

@@ -101,6 +101,10 @@ impl Turns {
         }
         let mut ends = self.ends_of_heads(read);
         match (ends.next(), ends.next()) {
+            // The length of a chunk: the rest is read as chunks are.
+            (Some(head), _) if awaited == Awaited::Head && read.get(head).is_some_and(u8::is_ascii_hexdigit) => {
+                Part { now: head, head: Some(head) }
+            }
             (Some(first), Some(_)) if awaited != Awaited::Chunks || begins_a_request(&read[first..]) => {
                 Part { now: first, head: Some(first) }
             }
@@ -177,6 +181,7 @@ mod tests {
         assert_eq!(part(&b"\n\n".repeat(50), Awaited::Body(100)).now, 100);
         assert_eq!(part(&b"\n\n".repeat(50), Awaited::Body(7)).now, 7);
         assert_eq!(part(&b"\n\n".repeat(50), Awaited::Chunks).now, 100);
+        assert_eq!(part(b"POST / HTTP/1.1\r\n\r\n1\r\nx\r\n", Awaited::Head), Part { now: 19, head: Some(19) });
         assert_eq!(part(&[b"0\r\n\r\n", GET, GET].concat(), Awaited::Chunks).now, 5);
     }
 }

@@ -160,19 +160,12 @@ pub async fn apply(
     if now.map(|record| Known::from(record).latest) != difference.latest {
         return Ok(Receipt::overtaken());
     }
+    let placed = (difference.workday, difference.reason);
     let incoming = Incoming {
-        org: rules.org.clone(),
-        change: difference.change.clone(),
-        position: difference.workday,
-        reason: difference.reason,
-        message_id: None,
-        source: Source::Reconcile,
         deliver: rules.deliver,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
         note: Some(actor.into()),
         after: Some(After(difference.latest.map(|(event, _)| event))),
+        ..Incoming::new(rules.org.clone(), difference.change.clone(), placed, Source::Reconcile)
     };
     journal.accept(incoming)?.await
 }

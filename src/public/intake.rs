@@ -135,20 +135,10 @@ fn check_media(request: &HttpRequest) -> Result<(), Refusal> {
 }
 
 fn incoming(organisation: &Organisation, change: StateChange, request: &HttpRequest) -> Incoming {
-    let (position, reason) = organisation.policy.position(&change);
     let key = request.headers().get(&IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok());
     Incoming {
-        org: organisation.id.clone(),
-        change,
-        position,
-        reason,
         message_id: key.filter(|key| !key.is_empty() && key.len() <= MAX_KEY).map(Into::into),
-        source: Source::Webhook,
-        deliver: organisation.deliver(),
-        pending_limit: organisation.limits.pending_events.unwrap_or(0),
-        dry_run: false,
         trace: traceparent_of(request).map(|trace| trace.to_string().into()),
-        note: None,
-        after: None,
+        ..organisation.incoming(change, Source::Webhook)
     }
 }

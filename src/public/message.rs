@@ -92,20 +92,11 @@ impl Envelope {
     pub(super) fn incoming(&self, request: Request, organisation: &Organisation) -> Result<Incoming, Refusal> {
         organisation.check_tenant(self.tenant.as_deref().map(str::as_bytes))?;
         let dry_run = parameters::dry_run(&self.query)?;
-        let (position, reason) = organisation.policy.position(&request.change);
         Ok(Incoming {
-            org: organisation.id.clone(),
-            change: request.change,
-            position,
-            reason,
             message_id: request.addressing.as_ref().and_then(Addressing::message_id).map(Into::into),
-            source: Source::Soap,
-            deliver: organisation.deliver(),
-            pending_limit: organisation.limits.pending_events.unwrap_or(0),
             dry_run,
             trace: self.trace.map(|trace| trace.to_string().into()),
-            note: None,
-            after: None,
+            ..organisation.incoming(request.change, Source::Soap)
         })
     }
 

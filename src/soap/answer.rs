@@ -8,9 +8,9 @@ use crate::xml::writer::Writer;
 /// What is sent back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status: 200, or what the SOAP bindings ask for with the fault.
     pub status: u16,
-    /// The Content-Type.
+    /// The Content-Type, with its charset: answers are UTF-8.
     pub content_type: &'static str,
     /// The document, in UTF-8 without a byte order mark.
     pub body: String,

@@ -1,10 +1,11 @@
-//! What a request says (contract, section 4): the wire's elements become a [`StateChange`].
+//! What a request says: the wire's elements become a [`StateChange`].
 //!
-//! Each rule of the contract's reading is one function here; what they refuse is named by its path,
+//! Each rule of the reading, as `docs/soap.md` has them, is one function here; what they refuse is named by its path,
 //! with what was expected there and what was found.
 
 use super::content::shown;
-use super::payload::{Element, Payload, Place};
+use super::element::Element;
+use super::payload::{Payload, Place};
 use super::profile::Profile;
 use super::sentences::{conflicting, missing, missing_application, no_usable_id};
 use crate::domain::change::MAX_TEXT_BYTES;

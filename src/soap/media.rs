@@ -9,7 +9,7 @@ use crate::refusal::{Code, Refusal};
 pub struct Media<'a> {
     /// The form that goes with the media type.
     pub version: Version,
-    /// The `charset` parameter.
+    /// The `charset` parameter without its quotes, as it was sent.
     pub charset: Option<&'a str>,
     /// The `action` parameter, which is SOAP 1.2's SOAPAction (RFC 3902).
     pub action: Option<&'a str>,

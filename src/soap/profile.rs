@@ -1,9 +1,9 @@
-//! What the reading of a message depends on, for one organisation (contract, sections 4 and 9).
+//! What the reading of a message depends on, for one organisation.
 
 /// Which ID is taken where a reference has several: the first type of the list that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdTypes {
-    /// For the candidate.
+    /// For the candidate, by default `Candidate_ID` before the WID.
     pub candidate: Vec<String>,
     /// For the job application.
     pub job_application: Vec<String>,

@@ -1,7 +1,8 @@
 //! What a refused request is told: where, what was expected there, what was found, what to do.
 
 use super::content::shown;
-use super::payload::{Element, Payload, Place, Stray};
+use super::element::Element;
+use super::payload::{Payload, Place, Stray};
 use super::suggest;
 use crate::refusal::{Code, Refusal};
 

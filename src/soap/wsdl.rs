@@ -6,7 +6,7 @@ use crate::xml::writer::escape;
 
 const WSDL: &str = include_str!("../../wsdl/candidate-state.wsdl");
 const XSD: &str = include_str!("../../wsdl/candidate-state.xsd");
-/// The JSON Schema of the candidate event (contract, section 2).
+/// The JSON Schema of the candidate event.
 pub const EVENT_SCHEMA: &str = include_str!("../../wsdl/candidate-event.schema.json");
 
 /// The address in the original.

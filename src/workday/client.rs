@@ -10,7 +10,8 @@ use url::Url;
 
 use super::answers::{self, Fault, Page};
 use super::line::{self, Authorization, Line, LineError};
-use super::messages::{self, Candidate, Id, Requisition, Wanted};
+use super::messages::{Candidate, Id, Requisition};
+use super::requests::{self, Wanted};
 use super::token::Tokens;
 
 /// How many pages of one answer are asked for.
@@ -135,7 +136,7 @@ impl Client {
                 Access::Tokens(Tokens::new(token_url, &client_id, &client_secret, &refresh_token))
             }
         };
-        let version = messages::version(url.path());
+        let version = requests::version(url.path());
         Ok(Self(Arc::new(Inner { line, url, version, access })))
     }
 
@@ -228,7 +229,7 @@ impl Inner {
                 Err(failure) => return (Err(failure), None),
             },
         };
-        let body = match messages::request(wanted, page, self.version, login) {
+        let body = match requests::request(wanted, page, self.version, login) {
             Ok(body) => body,
             Err(error) => return (Err(Failure::Refused(error.into())), None),
         };

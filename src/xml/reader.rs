@@ -1,18 +1,15 @@
-//! Events of one document, each of them checked. The only file that knows quick-xml.
+//! Tokens of one document, each of them checked.
 //!
-//! quick-xml finds where markup begins and ends, matches end tags and refuses `--` in comments and
-//! lone `&`; all else is checked here or in the files beside this one. Nothing is read after the
-//! first error, as quick-xml could go on where the document cannot.
+//! What the pieces of a document are says [`Pieces`]; what is wrong with one is found here or in the files
+//! beside this one. Nothing is read after the first error, as the layer below could go on where the
+//! document cannot.
 
 use std::borrow::Cow;
-use std::io::BufRead;
-
-use quick_xml::errors::{Error as Lower, IllFormedError, SyntaxError};
-use quick_xml::events::Event;
 
 use super::attributes::{Attribute, start_tag};
 use super::decode::Document;
 use super::namespaces::{Namespace, Namespaces};
+use super::pieces::{Markup, Pieces};
 use super::scan::Notes;
 use super::{Error, ErrorKind, Fault, Limits, Position, ill_formed, is_space, names, references};
 
@@ -21,7 +18,7 @@ use super::{Error, ErrorKind, Fault, Limits, Position, ill_formed, is_space, nam
 pub struct Name<'a> {
     /// The namespace of its prefix, or the default one.
     pub namespace: Namespace,
-    /// The local part.
+    /// The part behind the prefix.
     pub local: &'a str,
 }
 
@@ -38,25 +35,11 @@ pub enum Token<'a> {
     Eof,
 }
 
-/// What quick-xml tells apart, as far as it matters here.
-#[derive(Debug, Clone, Copy)]
-enum Markup {
-    Start,
-    Empty,
-    End,
-    Text,
-    CData,
-    Reference,
-    /// A comment, a processing instruction, a declaration.
-    Other,
-    Eof,
-}
-
 /// Reads one document from start to end.
 pub struct Reader<'a> {
     text: &'a str,
     notes: Notes,
-    lower: quick_xml::Reader<&'a [u8]>,
+    pieces: Pieces<'a>,
     namespaces: Namespaces<'a>,
     attributes: Vec<Attribute<'a>>,
     limits: Limits,
@@ -72,15 +55,10 @@ impl<'a> Reader<'a> {
     /// A reader of the document. `known` namespaces have fixed numbers: see [`Namespace::known`].
     pub fn new(document: &'a Document<'_>, limits: Limits, known: &'a [&'a str]) -> Self {
         let text = document.text();
-        let mut lower = quick_xml::Reader::from_str(text);
-        let config = lower.config_mut();
-        config.check_comments = true;
-        config.check_end_names = true;
-        config.trim_markup_names_in_closing_tags = true;
         Self {
             text,
             notes: document.notes(),
-            lower,
+            pieces: Pieces::of(text),
             namespaces: Namespaces::new(known),
             attributes: Vec::with_capacity(4),
             limits,
@@ -130,12 +108,15 @@ impl<'a> Reader<'a> {
             return Ok(self.end());
         }
         loop {
-            let begin = if TEXT || self.depth == 0 { self.offset() } else { self.pass_spaces() };
+            let begin = if TEXT || self.depth == 0 { self.pieces.offset() } else { self.pieces.pass_spaces() };
             if self.depth == 0 && self.text.as_bytes()[begin..].starts_with(b"<!DOCTYPE") {
                 return Err(self.error((ErrorKind::Dtd, begin)));
             }
-            let markup = self.markup(begin)?;
-            let source = &self.text[begin..self.offset()];
+            let markup = match self.pieces.next(begin) {
+                Ok(markup) => markup,
+                Err(fault) => return Err(self.error(fault)),
+            };
+            let source = &self.text[begin..self.pieces.offset()];
             let read = match markup {
                 Markup::Start => self.start(&source[1..source.len() - 1], begin),
                 Markup::Empty => {
@@ -195,7 +176,7 @@ impl<'a> Reader<'a> {
 
     /// Where the reader is, for the errors of those who read from it.
     pub fn position(&self) -> Position {
-        Position::of(self.text, self.offset())
+        Position::of(self.text, self.pieces.offset())
     }
 
     /// Passes over the rest of the element that was just begun.
@@ -210,42 +191,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn offset(&self) -> usize {
-        self.lower.buffer_position() as usize
-    }
-
-    /// Passes over the white space that most elements are separated by, and tells where that ends. To
-    /// quick-xml it would be an event, which costs far more.
-    #[inline(always)]
-    fn pass_spaces(&mut self) -> usize {
-        let begin = self.offset();
-        let rest = &self.text.as_bytes()[begin..];
-        // The scan has left nothing else below the space.
-        let spaces = rest.iter().position(|&byte| byte > b' ').unwrap_or(rest.len());
-        self.lower.stream().consume(spaces);
-        begin + spaces
-    }
-
     #[cold]
     fn error(&self, (kind, offset): Fault) -> Error {
         Error::at(kind, self.text, offset)
-    }
-
-    /// What quick-xml finds next. Only its kind is taken, as the source is at hand: moving the events
-    /// themselves costs more than finding them.
-    #[inline(always)]
-    fn markup(&mut self, begin: usize) -> Result<Markup, Error> {
-        Ok(match self.lower.read_event() {
-            Ok(Event::Start(_)) => Markup::Start,
-            Ok(Event::Empty(_)) => Markup::Empty,
-            Ok(Event::End(_)) => Markup::End,
-            Ok(Event::Text(_)) => Markup::Text,
-            Ok(Event::CData(_)) => Markup::CData,
-            Ok(Event::GeneralRef(_)) => Markup::Reference,
-            Ok(Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_)) => Markup::Other,
-            Ok(Event::Eof) => Markup::Eof,
-            Err(error) => return Err(self.error(lower_fault(&error, begin))),
-        })
     }
 
     fn start(&mut self, tag: &'a str, begin: usize) -> Result<Token<'a>, Fault> {
@@ -313,26 +261,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Says in our words what quick-xml found, so that its spelling is not part of any answer.
-fn lower_fault(error: &Lower, begin: usize) -> Fault {
-    let what = match error {
-        Lower::Syntax(SyntaxError::UnclosedDoctype) => return (ErrorKind::Dtd, begin),
-        Lower::Syntax(SyntaxError::InvalidBangMarkup) => "<! begins neither a comment nor a CDATA section",
-        Lower::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed by -->",
-        Lower::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed by ]]>",
-        Lower::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
-            "a processing instruction is not closed by ?>"
-        }
-        Lower::Syntax(_) => "a tag is not closed by >",
-        Lower::IllFormed(IllFormedError::MismatchedEndTag { .. }) => "an end tag does not match its start tag",
-        Lower::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "an end tag has no start tag",
-        Lower::IllFormed(IllFormedError::DoubleHyphenInComment) => "-- is not allowed in a comment",
-        Lower::IllFormed(IllFormedError::UnclosedReference) => "& must begin a reference that ; closes",
-        _ => "the markup is ill-formed",
-    };
-    ill_formed(what, begin)
-}
-
 /// Checks what is not passed on: text outside the root element, comments and instructions.
 fn passed_over(markup: Markup, source: &str, begin: usize) -> Result<(), Fault> {
     match markup {
@@ -366,100 +294,4 @@ fn processing_instruction(content: &str, begin: usize) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::check;
-    use super::*;
-
-    fn text(xml: &str) -> String {
-        let document = Document::decode(xml.as_bytes(), None).unwrap();
-        let mut reader = Reader::new(&document, Limits::default(), &[]);
-        let mut out = String::new();
-        loop {
-            match reader.next().unwrap() {
-                Token::Text(piece) => out.push_str(&piece),
-                Token::Eof => return out,
-                _ => {}
-            }
-        }
-    }
-
-    #[test]
-    fn character_data_comes_resolved_and_with_line_feeds() {
-        assert_eq!(text("<a>x&amp;<![CDATA[<&]]>]]&gt;&#65;<!-- no --><?pi no?>\r\ny\rz&#13;</a>"), "x&<&]]>A\ny\nz\r");
-    }
-
-    #[test]
-    fn ill_formed_documents_are_refused() {
-        for bad in [
-            "",
-            " ",
-            "text",
-            "<a>",
-            "</a>",
-            "<a></b>",
-            "<a/><b/>",
-            "<a/>x",
-            "x<a/>",
-            "&amp;<a/>",
-            "<a/>&#32;",
-            "<![CDATA[]]><a/>",
-            "<a/><![CDATA[ ]]>",
-            " <?xml version='1.0'?><a/>",
-            "<a/><?xml version='1.0'?>",
-            "<a><?XML x?></a>",
-            "<a><?x:y?></a>",
-            "<a><??></a>",
-            "<a><? x?></a>",
-            "<a><?x\"?></a>",
-            "<a>]]></a>",
-            "<a>&</a>",
-            "<a>& b;</a>",
-            "<a>&b;</a>",
-            "<a>&#x1;</a>",
-            "<a><!-- a -- b --></a>",
-            "<a><!-- a ---></a>",
-            "<a><!--></a>",
-            "<a><![cdata[]]></a>",
-            "<a><b</a>",
-            "<a></a b=''>",
-            "<a></ a>",
-            "<>x</>",
-            "< a/>",
-            "<a/ >",
-            "<a\u{1}/>",
-        ] {
-            assert!(matches!(check(bad.as_bytes()).unwrap_err().kind(), ErrorKind::NotWellFormed(_)), "{bad}");
-        }
-    }
-
-    #[test]
-    fn every_document_type_declaration_is_refused() {
-        for bad in ["<!DOCTYPE a><a/>", "<!DOCTYPE", "<?xml version='1.0'?>\n<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"]
-        {
-            assert_eq!(check(bad.as_bytes()).unwrap_err().kind(), &ErrorKind::Dtd, "{bad}");
-        }
-    }
-
-    #[test]
-    fn limits_hold_to_the_last_element() {
-        let nested = |n: usize| format!("{}{}", "<a>".repeat(n), "</a>".repeat(n));
-        assert!(check(nested(64).as_bytes()).is_ok());
-        assert_eq!(check(nested(65).as_bytes()).unwrap_err().kind(), &ErrorKind::TooDeep(64));
-        let flat = |n: usize| format!("<a>{}</a>", "<b/>".repeat(n - 1));
-        assert!(check(flat(10_000).as_bytes()).is_ok());
-        assert_eq!(check(flat(10_001).as_bytes()).unwrap_err().kind(), &ErrorKind::TooManyElements(10_000));
-    }
-
-    #[test]
-    fn skipping_reads_to_the_matching_end() {
-        let document = Document::decode(b"<a><b><c/>x<b/></b><d/></a>", None).unwrap();
-        let mut reader = Reader::new(&document, Limits::default(), &[]);
-        reader.next().unwrap();
-        reader.next().unwrap();
-        reader.skip().unwrap();
-        assert!(matches!(reader.next(), Ok(Token::Start(Name { local: "d", .. }))));
-        reader.skip().unwrap();
-        assert_eq!(reader.next(), Ok(Token::End));
-        assert_eq!(reader.next(), Ok(Token::Eof));
-    }
-}
+mod tests;

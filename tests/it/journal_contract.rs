@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use imper_bridge::domain::{ApplicationId, CandidateId, OrgId, RequisitionId, Source, StagePolicy, StateChange, Text};
 use imper_bridge::journal::{
-    Ages, Answered, Claimed, Claims, Deliver, EventFilter, EventRecord, Incoming, Journal, LaneKind, Quota, ReadBack,
-    Receipt, Settled, Settlement, Verdict,
+    Ages, Answered, Claimed, Claims, EventFilter, EventRecord, Incoming, Journal, LaneKind, Quota, ReadBack, Receipt,
+    Settled, Settlement, Verdict,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -113,21 +113,8 @@ pub(crate) fn message(application: &str, stage: &str) -> Incoming {
 }
 
 fn placed(change: StateChange) -> Incoming {
-    let (position, reason) = StagePolicy::default().position(&change);
-    Incoming {
-        org: org("acme"),
-        change,
-        position,
-        reason,
-        message_id: None,
-        source: Source::Soap,
-        deliver: Deliver::Boundaries,
-        pending_limit: 0,
-        dry_run: false,
-        trace: None,
-        note: None,
-        after: None,
-    }
+    let placed = StagePolicy::default().position(&change);
+    Incoming::new(org("acme"), change, placed, Source::Soap)
 }
 
 pub(crate) fn accept(journal: &dyn Journal, incoming: Incoming) -> Receipt {

@@ -33,6 +33,7 @@ mod journal_contract;
 mod kill;
 mod limits;
 mod line;
+mod links;
 mod logs;
 mod metrics;
 mod model;

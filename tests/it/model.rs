@@ -1,6 +1,6 @@
 //! Random histories of a journal, compared step by step with a small model of what it promises.
 //!
-//! The model is written from the contract and not from the code: it decides for itself what each
+//! The model is written from what is promised and not from the code: it decides for itself what each
 //! message means, what may be claimed when, and which settlements count. A failure prints its seed;
 //! `MODEL_SEED=n` runs that one alone, `MODEL_SEEDS=n` so many of them.
 
@@ -475,20 +475,12 @@ fn incoming(message: &Message) -> Incoming {
         told: message.told,
         occurred: message.occurred,
     };
-    let (position, reason) = StagePolicy::default().position(&change);
+    let placed = StagePolicy::default().position(&change);
     let deliver = if message.org == "other" { Deliver::Everything } else { Deliver::Boundaries };
     Incoming {
-        org,
-        change,
-        position,
-        reason,
         message_id: message.message_id.map(Into::into),
-        source: Source::Soap,
         deliver,
-        pending_limit: 0,
         dry_run: message.dry_run,
-        trace: None,
-        note: None,
-        after: None,
+        ..Incoming::new(org, change, placed, Source::Soap)
     }
 }

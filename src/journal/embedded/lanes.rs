@@ -3,60 +3,24 @@
 //! Only the head of a lane is ever in flight. Everything here is derived from the journal and
 //! changes only after the records that say so are committed. Times are of the monotonic clock.
 
+mod entry;
+mod pick;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub(super) use self::entry::{Entry, Strikes};
+pub(super) use self::pick::Pick;
 use super::gate::{Change, Gate, Opening};
 use crate::domain::OrgId;
 use crate::journal::batch::{Key, KeyHasher};
-use crate::journal::{Fence, LaneKind, Pulse, Quota, Settled, Verdict};
+use crate::journal::{Fence, LaneKind, Pulse, Settled, Verdict};
 
 /// Names a lane; the application's key covers its organisation.
 pub(super) type LaneKey = (Key, LaneKind);
-
-/// An event that waits.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) sequence: u64,
-    /// The record that put it here: the event itself, or its replay.
-    pub(super) opened: u64,
-    /// Since when: its receipt, or its replay.
-    pub(super) since: Timestamp,
-    pub(super) attempts: u32,
-    pub(super) first_attempt: Option<Timestamp>,
-    /// An interview's start that was never settled before: it is of use only for a while.
-    pub(super) is_start: bool,
-    /// Whether it is replayed, and its number then.
-    pub(super) replay: Option<u32>,
-    pub(super) strikes: Strikes,
-}
-
-/// How often an event found the set-up wrong while others went through.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Strikes {
-    count: u32,
-    /// How many deliveries of its organisation had gone through when it was counted last.
-    deliveries: u64,
-}
-
-impl Strikes {
-    /// After one more, when so many deliveries have gone through.
-    fn next(self, deliveries: u64) -> Self {
-        let counts = self.count == 0 || deliveries > self.deliveries;
-        Self { count: self.count + u32::from(counts), deliveries }
-    }
-}
-
-/// The head of a due lane, picked to be claimed.
-#[derive(Debug, Clone)]
-pub(super) struct Pick {
-    pub(super) org: OrgId,
-    pub(super) lane: LaneKey,
-    pub(super) entry: Entry,
-}
 
 #[derive(Debug)]
 struct Lane {
@@ -136,58 +100,6 @@ impl Lanes {
     /// How many events of the organisation wait.
     pub(super) fn pending(&self, org: &OrgId) -> u64 {
         self.organisations.get(org).map_or(0, |organisation| organisation.pending.len() as u64)
-    }
-
-    /// The heads of due lanes, in turns between organisations, as far as the quota goes and leaving
-    /// out what `taken` already holds.
-    pub(super) fn pick(&mut self, quota: &Quota, now: Duration, taken: &HashSet<LaneKey>) -> Vec<Pick> {
-        let mut queues: Vec<_> = self
-            .organisations
-            .iter()
-            .map(|(org, organisation)| {
-                let most = match organisation.gate.opening(now) {
-                    Opening::Open => quota.of(org),
-                    Opening::Probe => quota.of(org).min(1),
-                    Opening::Closed(_) => 0,
-                };
-                let due = organisation.due.iter().take_while(move |(due, ..)| *due <= now);
-                (org, due.filter(|(.., key)| !taken.contains(key)).take(most))
-            })
-            .collect();
-        if !queues.is_empty() {
-            let turn = self.turn % queues.len();
-            queues.rotate_left(turn);
-            self.turn = turn + 1;
-        }
-        let mut picks = Vec::new();
-        while !queues.is_empty() && picks.len() < quota.total {
-            queues.retain_mut(|(org, queue)| {
-                if picks.len() >= quota.total {
-                    return false;
-                }
-                let Some((.., key)) = queue.next() else { return false };
-                let head = self.lanes.get(key).and_then(|lane| lane.waiting.front());
-                picks.extend(head.map(|entry| Pick { org: (*org).clone(), lane: *key, entry: entry.clone() }));
-                true
-            });
-        }
-        picks
-    }
-
-    /// When the next lane that may be claimed and is not due yet will be.
-    pub(super) fn next_due(&self, quota: &Quota, now: Duration) -> Option<Duration> {
-        let known = self.organisations.iter().filter(|(org, _)| quota.of(org) > 0);
-        let next = known.filter_map(|(_, organisation)| match organisation.gate.opening(now) {
-            Opening::Closed(opens) => {
-                let opens = opens?;
-                organisation.due.first().map(|(due, ..)| opens.max(*due))
-            }
-            Opening::Open | Opening::Probe => {
-                let after = (now, u64::MAX, (Key::MAX, LaneKind::Delivery));
-                organisation.due.range(after..).next().map(|(due, ..)| *due)
-            }
-        });
-        next.min().map(|due| due.saturating_sub(now))
     }
 
     /// The lane's head is claimed by `attempt`, which nobody else gets before `until`.

@@ -16,8 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::ring::Ring;
+use super::open::{beside, spawn};
 use super::schema::OpenError;
-use super::{beside, spawn};
 use crate::clock::Clock;
 use crate::domain::OrgId;
 use crate::journal::refused::{Refused, RefusedFilter, RefusedHead, RefusedRecord};

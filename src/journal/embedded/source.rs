@@ -9,8 +9,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error};
 
 use super::append::{self, Identity};
+use super::open::{beside, lock, reading};
 use super::schema::{self, OpenError};
-use super::{amend, beside, follow, lock, reading};
+use super::{amend, follow};
 use crate::domain::{OrgId, Position, Text};
 use crate::journal::batch::Key;
 use crate::journal::carried::{Gated, Kind, Origin, Row, Sum, Table, Value};

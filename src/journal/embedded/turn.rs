@@ -9,11 +9,12 @@ use rusqlite::Connection;
 
 use super::amendment::Amended;
 use super::append::{self, Identity};
+use super::command::Command;
 use super::fact::Fact;
 use super::gate::Change;
 use super::lanes::{Entry, LaneKey, Lanes, Pick, Strikes};
 use super::standings::Standings;
-use super::writer::{Command, LOOK};
+use super::writer::LOOK;
 use crate::domain::{EventType, OrgId, Outcome};
 use crate::journal::batch::{Batch, Decided, EventRef, Keyed};
 use crate::journal::{

@@ -15,11 +15,11 @@ use rusqlite::Connection;
 use super::amend::{self, Reopened};
 use super::amendment::{Amended, Amendment, Removal};
 use super::append::Identity;
+use super::command::Command;
 use super::details;
 use super::follow::Progress;
 use super::read;
 use super::removal::Remover;
-use super::writer::Command;
 use crate::clock::Clock;
 use crate::domain::{CandidateId, EventId, OrgId};
 use crate::journal::{

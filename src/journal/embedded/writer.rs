@@ -5,17 +5,17 @@
 //! commit that fails leaves nothing behind, in the file or in memory.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::watch;
 
-use super::amendment::{Amended, Amendment, TRUNCATE_WITHIN};
+use super::amendment::TRUNCATE_WITHIN;
 use super::append::{self, Identity};
+use super::command::{Command, Shown};
 use super::follow::Progress;
 use super::lanes::Lanes;
 use super::log::{self, Log};
@@ -24,8 +24,8 @@ use super::standings::Standings;
 use super::turn::{Effects, Turn};
 use crate::clock::Clock;
 use crate::domain::Outcome;
-use crate::journal::batch::{Batch, Keyed};
-use crate::journal::{Claims, Health, Observer, Promise, Pulse, Quota, Receipt, Settled, Settlement, Unavailable};
+use crate::journal::batch::Batch;
+use crate::journal::{Health, Observer, Unavailable};
 
 /// How many requests may share a commit.
 const BATCH: usize = 1024;
@@ -35,43 +35,6 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the log may become, in pages: what SQLite takes as well.
 pub(super) const LOG_PAGES: u32 = 1_000;
-
-/// What the writer is asked for.
-pub(super) enum Command {
-    Accept(Box<Keyed>, Promise<Receipt>),
-    Claim(Quota, Duration, Promise<Claims>),
-    Settle(Box<Settlement>, Promise<Settled>),
-    Amend(Box<Amendment>, Promise<Amended>),
-    Turn(Box<Amendment>, Promise<()>),
-    /// Empties the write-ahead log; whether that could be done.
-    Truncate(Promise<bool>),
-    Close,
-}
-
-impl Command {
-    /// Answers that it cannot be done.
-    pub(super) fn refuse(self, failure: &Unavailable) {
-        let failure = failure.clone();
-        match self {
-            Self::Accept(_, promise) => promise.keep(Err(failure)),
-            Self::Claim(.., promise) => promise.keep(Err(failure)),
-            Self::Settle(_, promise) => promise.keep(Err(failure)),
-            Self::Amend(_, promise) => promise.keep(Err(failure)),
-            Self::Turn(_, promise) => promise.keep(Err(failure)),
-            Self::Truncate(promise) => promise.keep(Err(failure)),
-            Self::Close => {}
-        }
-    }
-}
-
-/// What the writer shows to other threads.
-pub(super) struct Shown {
-    pub(super) health: Mutex<Health>,
-    /// Set by whoever asks for the health, so that the next answer is from a new look.
-    pub(super) asked: AtomicBool,
-    pub(super) pulse: Mutex<Vec<Pulse>>,
-    pub(super) wake: watch::Sender<u64>,
-}
 
 /// How the store is kept.
 #[derive(Clone)]

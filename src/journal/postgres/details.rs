@@ -4,34 +4,24 @@
 //!
 //! Its rows are locked after lanes, and an organisation's hold after its rows.
 
-use std::collections::{BTreeMap, HashMap};
+mod claim;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+pub(super) use self::claim::claim;
 use super::claim::now;
 use super::gate::milliseconds;
 use super::link::{Failure, Values};
-use super::row::{EVENT_COLUMNS, millisecond, number, optional, organisation, stored, text};
+use super::row::{millisecond, number, optional, organisation, text};
 use super::settle::Held;
-use super::shared::Shared;
 use crate::domain::OrgId;
-use crate::journal::{Claimed, Claims, DetailsStats, Fence, Keep, LaneKind, Quota, ReadBack, ReadBackRecord};
+use crate::journal::{DetailsStats, Keep, ReadBack, ReadBackRecord};
 use crate::journal::{ReadBackState, Settled, Settlement, Verdict};
-
-/// Until when an organisation is left alone, and whether because its set-up is wrong.
-struct Hold {
-    until: i64,
-    wrong: bool,
-}
-
-/// What was claimed of an event.
-struct Pick {
-    attempt: i32,
-    first_attempt: i64,
-}
 
 /// Makes it the work of the applications' lanes to read the details anew, in the place of what
 /// earlier interviews have asked for, or of what was given up.
@@ -56,113 +46,6 @@ pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result
     ];
     client.execute_typed(sql, values).await?;
     Ok(())
-}
-
-/// Claims what the quota allows.
-pub(super) async fn claim(client: &Client, shared: &Shared, quota: &Quota, lease: Duration) -> Result<Claims, Failure> {
-    let known: Vec<_> = quota.known.iter().filter(|org| quota.of(org) > 0).collect();
-    let names: Vec<_> = known.iter().map(|org| org.as_str()).collect();
-    let (now, holds) = tokio::try_join!(now(client), holds(client, &names))?;
-    let probed = probed(client, &holds, now).await?;
-    let (mut orgs, mut most, mut after, mut opens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for org in known {
-        let room = quota.of(org).min(quota.total);
-        let hold = holds.get(org.as_str());
-        let (room, closed_until) = match hold {
-            Some(hold) if hold.until > now => (0, Some(hold.until)),
-            Some(hold) if hold.wrong && probed.contains(&org.to_string()) => (1, None),
-            Some(hold) if hold.wrong => (0, None),
-            _ => (room, None),
-        };
-        orgs.push(org.as_str());
-        most.push(room as i64);
-        after.push(closed_until.map_or(now, |_| i64::MIN));
-        opens.push(closed_until.unwrap_or(now));
-    }
-    let picks = picks(client, &orgs, &most, quota.total, now, lease).await?;
-    let claimed = read(client, shared, &picks, now).await?;
-    let until = now.saturating_add(milliseconds(lease));
-    for org in probed.iter().filter(|org| claimed.iter().any(|claimed| claimed.event.orgid.as_str() == **org)) {
-        set_hold(client, org, until, true).await?;
-    }
-    let due = "SELECT min(greatest(d.due_at, o.opens)) FROM unnest($1, $2, $3) AS o (orgid, due_after, opens)
-               CROSS JOIN LATERAL (SELECT due_at FROM details WHERE details.orgid = o.orgid AND state = 0
-                                   AND due_at > o.due_after ORDER BY due_at LIMIT 1) d";
-    let values: Values<'_> = &[(&orgs, Type::TEXT_ARRAY), (&after, Type::INT8_ARRAY), (&opens, Type::INT8_ARRAY)];
-    let due: Option<i64> = client.query_typed_one(due, values).await?.try_get(0)?;
-    Ok(Claims { claimed, next_due: due.map(|due| positive(due - now)) })
-}
-
-async fn holds(client: &Client, orgs: &[&str]) -> Result<BTreeMap<String, Hold>, Failure> {
-    let sql = "SELECT orgid, until, wrong FROM details_hold WHERE orgid = ANY ($1)";
-    let rows = client.query_typed(sql, &[(&orgs, Type::TEXT_ARRAY)]).await?;
-    let read = |row: &Row| Ok((row.try_get(0)?, Hold { until: row.try_get(1)?, wrong: row.try_get(2)? }));
-    rows.iter().map(read).collect()
-}
-
-/// Locks the holds that a probe may pass, so that it is one probe among all processes.
-async fn probed(client: &Client, holds: &BTreeMap<String, Hold>, now: i64) -> Result<Vec<String>, Failure> {
-    let due: Vec<_> = holds.iter().filter(|(_, hold)| hold.wrong && hold.until <= now).map(|(org, _)| org).collect();
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = "SELECT orgid FROM details_hold WHERE orgid = ANY ($1) AND wrong AND until <= $2 ORDER BY orgid
-               FOR UPDATE SKIP LOCKED";
-    let rows = client.query_typed(sql, &[(&due, Type::TEXT_ARRAY), (&now, Type::INT8)]).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
-async fn picks(
-    client: &Client,
-    orgs: &[&str],
-    most: &[i64],
-    total: usize,
-    now: i64,
-    lease: Duration,
-) -> Result<HashMap<i64, Pick>, Failure> {
-    let (total, until) = (i64::try_from(total).unwrap_or(i64::MAX), now.saturating_add(milliseconds(lease)));
-    let sql = "WITH picked AS MATERIALIZED (
-                   SELECT l.application FROM unnest($1, $2) AS o (orgid, most) CROSS JOIN LATERAL (
-                       SELECT application FROM details WHERE details.orgid = o.orgid AND state = 0 AND due_at <= $3
-                       ORDER BY due_at LIMIT o.most FOR UPDATE SKIP LOCKED) l LIMIT $4)
-               UPDATE details d SET attempts = attempts + 1, claimed = true, due_at = $5,
-                   first_attempt_at = coalesce(first_attempt_at, $3)
-               FROM picked WHERE d.application = picked.application
-               RETURNING d.event, d.attempts, d.first_attempt_at";
-    let values: Values<'_> = &[
-        (&orgs, Type::TEXT_ARRAY),
-        (&most, Type::INT8_ARRAY),
-        (&now, Type::INT8),
-        (&total, Type::INT8),
-        (&until, Type::INT8),
-    ];
-    let rows = client.query_typed(sql, values).await?;
-    let read = |row: &Row| Ok((row.try_get(0)?, Pick { attempt: row.try_get(1)?, first_attempt: row.try_get(2)? }));
-    rows.iter().map(read).collect()
-}
-
-async fn read(client: &Client, shared: &Shared, picks: &HashMap<i64, Pick>, now: i64) -> Result<Vec<Claimed>, Failure> {
-    let events: Vec<_> = picks.keys().copied().collect();
-    let sql = format!("SELECT {EVENT_COLUMNS} FROM event WHERE sequence = ANY ($1) ORDER BY sequence");
-    let rows = client.query_typed(&sql, &[(&events, Type::INT8_ARRAY)]).await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let stored = stored(row, shared.identity.tag)?;
-        let Some(pick) = picks.get(&(stored.sequence as i64)) else { continue };
-        let attempt = pick.attempt.unsigned_abs();
-        claimed.push(Claimed {
-            idempotency_key: stored.event.event_id.to_string(),
-            fence: Fence { kind: LaneKind::Details, event: stored.sequence, attempt: u64::from(attempt) },
-            attempt,
-            since_first: positive(now - pick.first_attempt),
-            replayed: false,
-            strike: 1,
-            age: positive(now - stored.event.received_at.as_millisecond()),
-            trace: stored.trace,
-            event: stored.event,
-        });
-    }
-    Ok(claimed)
 }
 
 /// Records the results, each refused whose claim was taken over.
@@ -308,8 +191,4 @@ pub(super) fn record(row: &Row, first: usize) -> Result<Option<ReadBackRecord>, 
         last_error: row.try_get(first + 3)?,
         details: details.zip(read_at),
     }))
-}
-
-fn positive(milliseconds: i64) -> Duration {
-    Duration::from_millis(milliseconds.max(0) as u64)
 }

@@ -21,6 +21,7 @@ use super::upkeep::Keeper;
 use super::work::Holdings;
 use super::{Job, Postgres, Posts, QUEUE, Query, accept, pulse, work};
 use crate::journal::Observer;
+use crate::journal::thread::ending_on_panic;
 
 /// How many queries run at once.
 const READERS: usize = 2;
@@ -146,15 +147,6 @@ pub fn reach(options: &Options) -> Result<Tables, OpenError> {
         });
         looking.join().unwrap_or_else(|_| Err(OpenError::Database("the look at the database panicked".into())))
     })
-}
-
-/// A desk that panics leaves requests unanswered: the process ends, and its successor finds in the
-/// database what was promised.
-fn ending_on_panic(work: impl FnOnce()) {
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-        tracing::error!("the thread of the journal panicked; ending");
-        std::process::exit(1);
-    }
 }
 
 /// The way to the database that the options name.

@@ -123,7 +123,7 @@ struct Fault12 {
     #[yaserde(prefix = "env", rename = "Reason")]
     reason: Option<Reason12>,
     #[yaserde(prefix = "env", rename = "Detail")]
-    detail: Option<Detail12>,
+    detail: Option<Detail>,
 }
 
 impl Fault12 {
@@ -170,16 +170,4 @@ struct Subcode12 {
 struct Reason12 {
     #[yaserde(prefix = "env", rename = "Text")]
     texts: Vec<String>,
-}
-
-#[derive(Default, YaDeserialize)]
-#[yaserde(
-    prefix = "env",
-    namespaces = {"env" = "http://www.w3.org/2003/05/soap-envelope", "wd" = "urn:com.workday/bsvc"}
-)]
-struct Detail12 {
-    #[yaserde(prefix = "wd", rename = "Validation_Fault")]
-    validation: Option<ValidationFault>,
-    #[yaserde(prefix = "wd", rename = "Processing_Fault")]
-    processing: Option<ProcessingFault>,
 }

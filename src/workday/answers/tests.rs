@@ -1,5 +1,5 @@
 use super::super::Id;
-use super::super::messages::{Wanted, request, version};
+use super::super::requests::{Wanted, request, version};
 use super::*;
 
 const OLD: &str = include_str!("../../../fixtures/workday/candidate-v26.xml");

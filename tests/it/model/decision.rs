@@ -1,4 +1,4 @@
-//! What a message must be decided to mean (contract, section 3), in the plainest terms.
+//! What a message must be decided to mean, in the plainest terms.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! Lanes by themselves, with time as a number.
 
-use super::*;
 use std::sync::Arc;
+
+use super::*;
+use crate::journal::Quota;
 
 const SECOND: Duration = Duration::from_secs(1);
 
