@@ -37,7 +37,7 @@ use crate::credential::Credentials;
 use crate::delivery::Pump;
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
-use crate::net;
+use crate::net::{self, Inherited};
 use crate::organisation::Organisations;
 use crate::public::{self, Public, Rates};
 
@@ -92,14 +92,18 @@ pub struct Running {
 
 /// Builds everything and starts it.
 ///
+/// It listens by what is `inherited`, and else where the configuration says.
+///
 /// # Errors
 /// When a listener, the store or a relay's client cannot be prepared; nothing runs then.
-pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
+pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyhow::Result<Running> {
     announce(&loaded);
     let settings = loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::new());
-    let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
+    let Inherited { public, admin } = inherited;
+    let listeners =
+        (listener(public, settings.listen, "listen")?, listener(admin, settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let notes = Credentials::new(Arc::clone(&clock));
     let answer = net::Patience::new(settings.limits.answer);
@@ -263,8 +267,9 @@ fn announce(loaded: &Loaded) {
     }
 }
 
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
+fn listener(inherited: Option<TcpListener>, address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bind = || TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"));
+    inherited.map_or_else(bind, Ok)
 }
 
 /// The URL of a listener on this machine.

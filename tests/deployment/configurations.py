@@ -35,6 +35,9 @@ def systemd():
     assert "serve --config /etc/imper-bridge/bridge.toml\n" in unit
     state = "/var/lib/" + re.search(r"^StateDirectory=(.+)$", unit, re.M)[1]
     text = (DEPLOY / "systemd/bridge.toml").read_text()
+    socket = (DEPLOY / "systemd/imper-bridge.socket").read_text()
+    (at,) = re.findall(r"^ListenStream=(.+)$", socket, re.M)
+    assert f'listen = "{at}"' in text, "the socket is where bridge.toml says"
     return text, "/run/credentials/imper-bridge.service", secrets, state, []
 
 

@@ -28,6 +28,7 @@ mod faults_sync;
 mod fixtures;
 mod fleet;
 mod https;
+mod inherited;
 mod intake;
 mod journal_contract;
 mod kill;

@@ -43,6 +43,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier::", &["src/journal/postgres/tls.rs"]),
     ("tokio_postgres::", &["src/journal/postgres/", "src/journal/postgres.rs"]),
     ("tokio_rustls::", &["src/net/tls.rs"]),
+    ("sd_listen_fds::", &["src/net/inherited.rs"]),
     ("governor::", &["src/public/rates.rs"]),
     ("x509_cert::", &["src/certificate.rs"]),
     ("toml::", &["src/config/"]),
