@@ -13,6 +13,7 @@ mod chaos;
 mod clients;
 mod cluster;
 mod commands;
+mod compose;
 mod console;
 mod database_reads;
 mod delivery;
