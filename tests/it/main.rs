@@ -51,6 +51,7 @@ mod reconcile;
 mod refused;
 mod relay;
 mod reload;
+mod restoring;
 mod rotation;
 mod security;
 mod shared_journal;
