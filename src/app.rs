@@ -27,6 +27,7 @@ use self::prepared::{Prepared, in_force};
 use self::read_back::ReadBack;
 use self::reload::Reloader;
 use self::routing::Routing;
+pub(crate) use self::routing::client as workday_client;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
 use crate::admin::{self, Admin, Console, Reload, Surroundings};

@@ -19,5 +19,5 @@ pub mod line;
 pub mod messages;
 mod token;
 
-pub use client::{Client, Credentials, Failure, Told};
+pub use client::{Client, Credentials, Denial, Failure, Told};
 pub use messages::{Application, Candidate, Id, Reference, Requisition};

@@ -49,7 +49,7 @@ pub(super) async fn run(admin: Arc<Admin>, routing: Arc<Routing>, mut stop: watc
 /// Where Workday denied access, long enough that its account is not locked.
 fn wait(every: Duration, done: &Result<(), ReconcileError>) -> Duration {
     match done {
-        Err(ReconcileError::Workday(Failure::Denied(_))) => every.max(PROBE),
+        Err(ReconcileError::Workday(Failure::Denied(..))) => every.max(PROBE),
         _ => every,
     }
 }
@@ -75,6 +75,7 @@ async fn one(admin: &Admin, routing: &Routing, org: &OrgId) -> Result<(), Reconc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workday::Denial;
 
     #[test]
     fn a_denial_is_not_repeated_every_minute() {
@@ -82,7 +83,8 @@ mod tests {
         assert_eq!(wait(minute, &Ok(())), minute);
         let refused = |failure| wait(minute, &Err(ReconcileError::Workday(failure)));
         assert_eq!(refused(Failure::Refused("no such page".into())), minute);
-        assert_eq!(refused(Failure::Denied("wrong password".into())), PROBE);
-        assert_eq!(wait(24 * PROBE, &Err(ReconcileError::Workday(Failure::Denied("no".into())))), 24 * PROBE);
+        assert_eq!(refused(Failure::Denied(Denial::Credentials, "wrong password".into())), PROBE);
+        let denied = Err(ReconcileError::Workday(Failure::Denied(Denial::Permission, "no".into())));
+        assert_eq!(wait(24 * PROBE, &denied), 24 * PROBE);
     }
 }

@@ -61,4 +61,5 @@ mod tidy;
 mod tls;
 mod w3c_soap12;
 mod workday;
+mod workday_check;
 mod workday_shapes;

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("soap", &["xml", "domain", "refusal"]),
     ("journal", &["domain", "clock", "refusal"]),
     ("delivery", &["journal", "domain", "clock", "credential"]),
-    ("workday", &["domain", "xml"]),
+    ("workday", &["domain", "xml", "credential"]),
     ("protection", &["delivery", "journal", "domain", "workday"]),
     ("config", &["domain", "certificate"]),
     ("auth", &["refusal", "credential", "certificate", "clock", "domain", "soap"]),
