@@ -30,6 +30,7 @@ use self::routing::Routing;
 pub(crate) use self::routing::client as workday_client;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
+use self::upkeep::Upkeep;
 use crate::admin::{self, Admin, Console, Reload, Surroundings};
 use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
@@ -170,8 +171,8 @@ pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyh
         console,
         started_at: clock.now(),
         clock,
-        public,
-        policy,
+        public: Arc::clone(&public),
+        policy: Arc::clone(&policy),
         reload: reloader.clone(),
         stopping: stopping.clone(),
         surroundings,
@@ -180,11 +181,11 @@ pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyh
             move |org| routing.client(org)
         }),
     });
-    let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
+    let admin_server = serve_admin(listeners.1, admin_state)?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    tokio::spawn(upkeep::run(Arc::clone(&admin_state), retention, stopping.clone()));
-    tokio::spawn(reconcile::run(admin_state, routing, stopping.clone()));
+    tokio::spawn(Upkeep { public: Arc::clone(&public), policy, retention }.run(stopping.clone()));
+    tokio::spawn(reconcile::run(public, routing, stopping.clone()));
     let reading = reading.run(stopping.clone(), ATTEMPTS_GRACE);
     let pumping = tokio::spawn(pump.run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
