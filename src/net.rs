@@ -10,8 +10,8 @@
 //! | a head that drips, the first or a later one | [`Limits::request`] from its first byte (the first: from the connect) |
 //! | a TLS handshake that drips | the same instant: the deadline stands beneath TLS |
 //! | a body that drips | the same instant, in [`read_body`] |
-//! | a body of unlimited length, chunked or announced | `limit` of [`read_body`] |
-//! | many long bodies that stop short of their ends | what they hold together is bounded; short ones are taken all the same |
+//! | a body of unlimited length, chunked or announced | [`BodyLimits::bytes`] |
+//! | many long bodies that stop short of their ends | what they hold together is bounded, before they are read where they say how long they are; short ones are taken all the same, and so are those of senders whom the head has shown |
 //! | a body that goes on after its message was refused | an answer with `Connection: close` ends the connection 2 s later |
 //! | a compressed body that inflates without end | the same limit, and a ratio |
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
@@ -50,7 +50,8 @@ use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 
-pub use body::{Unread, read_body};
+pub use body::{BodyLimits, Unread, read_body};
+pub use budget::Sender;
 pub use deadline::{ArrivesBy, Deadline, DeadlineStream};
 pub use descriptors::connections;
 pub use forwarded::Forwarded;

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use super::{Admin, Problem};
 use crate::intake;
 use crate::journal::Cursor;
-use crate::net;
+use crate::net::{self, BodyLimits, Sender};
 use crate::refusal::{Code, Refusal};
 
 /// How many entries a page has unless the caller says otherwise, and at most.
@@ -79,7 +79,8 @@ impl Parameters {
     ) -> Result<Self, Problem> {
         let whole = |refusal: Refusal| Problem::of_message(&refusal, Some("body"));
         let within = admin.public.organisations.current().limits().request;
-        let body = net::read_body(request, payload, MAX_BODY, within).await;
+        let limits = BodyLimits { bytes: MAX_BODY, within, sender: Sender::Known };
+        let body = net::read_body(request, payload, limits).await;
         let body = body.map_err(|unread| whole(unread.refusal))?;
         if matches!(body.trim_ascii(), b"" | b"null") {
             return Ok(Self(Vec::new()));

@@ -13,7 +13,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use futures_core::Stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::Share;
+use super::budget::{Sender, Share};
 use super::inflate::Encoding;
 use super::{ArrivesBy, Deadline};
 use crate::refusal::{Code, Refusal};
@@ -33,24 +33,31 @@ impl From<Refusal> for Unread {
     }
 }
 
-/// Reads a body of at most `limit` bytes, as it is sent and as it is inflated.
-///
-/// It must be there by the request's [`ArrivesBy`], or, where nothing says that, `within` from now.
+/// What a body may take.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Most bytes, as it is sent and as it is inflated.
+    pub bytes: usize,
+    /// How long it may take from now, where the request has no [`ArrivesBy`].
+    pub within: Duration,
+    /// With whom it shares the memory that there is for long bodies.
+    pub sender: Sender,
+}
+
+/// Reads a body whole, by the request's [`ArrivesBy`].
 ///
 /// # Errors
-/// [`Code::Unavailable`] while other bodies hold too much, [`Code::UnsupportedMediaType`] for an encoding that is not read, [`Code::TooLarge`] for more bytes (at once where
-/// they are announced), [`Code::RequestTimeout`], and [`Code::BadRequest`] for a body that breaks off
-/// or is not what its encoding says.
-pub async fn read_body(
-    request: &HttpRequest,
-    payload: web::Payload,
-    limit: usize,
-    within: Duration,
-) -> Result<Bytes, Unread> {
+/// [`Code::Unavailable`] while other bodies hold too much, [`Code::UnsupportedMediaType`] for an encoding
+/// that is not read, [`Code::TooLarge`] for more bytes (these three at once, where the head says so),
+/// [`Code::RequestTimeout`], and [`Code::BadRequest`] for a body that breaks off or is not what its
+/// encoding says.
+pub async fn read_body(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Bytes, Unread> {
+    let limit = limits.bytes;
     let encoding = Encoding::of(request.headers())?;
     let announced = announced_length(request, limit)?;
-    let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + within, |by| by.0);
-    let mut share = Share::new();
+    let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + limits.within, |by| by.0);
+    let mut share = Share::new(limits.sender);
+    share.hold(announced.unwrap_or_default())?;
     let pieces = Pieces { payload: payload.into_inner(), deadline: request.conn_data::<Rc<Deadline>>() };
     match timeout_at(by, collect(pieces, announced, limit, &mut share)).await {
         Ok(body) => encoding.inflate(body?, limit, &mut share).await,
@@ -62,11 +69,11 @@ pub async fn read_body(
 }
 
 /// What the head says; nothing of a body that comes in chunks.
-fn announced_length(request: &HttpRequest, limit: usize) -> Result<usize, Refusal> {
+fn announced_length(request: &HttpRequest, limit: usize) -> Result<Option<usize>, Refusal> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match announced {
         Some(length) if length > limit as u64 => Err(too_large(limit)),
-        length => Ok(length.unwrap_or_default() as usize),
+        length => Ok(length.map(|length| length as usize)),
     }
 }
 
@@ -95,30 +102,42 @@ impl Pieces<'_> {
 
 async fn collect(
     mut pieces: Pieces<'_>,
-    announced: usize,
+    announced: Option<usize>,
     limit: usize,
     share: &mut Share<'_>,
 ) -> Result<Bytes, Refusal> {
     // Most bodies arrive in one piece, which is then passed on as it is.
-    let mut first = Bytes::new();
+    let mut whole = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| broken(&error))?;
-        if first.len().max(all.len()) + piece.len() > limit {
+        let length = all.len() + piece.len();
+        if length > limit {
             return Err(too_large(limit));
         }
-        share.hold(first.len().max(all.len()) + piece.len())?;
-        if first.is_empty() {
-            first = piece;
-        } else {
-            if all.is_empty() {
-                all.reserve(announced);
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&piece);
+        if announced == Some(piece.len()) {
+            whole = piece;
+            continue;
         }
+        if length > all.capacity() {
+            let room = announced.unwrap_or_else(|| room_for(length).min(limit));
+            share.hold(room)?;
+            all.reserve(room - all.len());
+        }
+        // A piece that was kept would keep the connection's buffer with it, which is longer.
+        all.extend_from_slice(&piece);
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    Ok(if whole.is_empty() { all.freeze() } else { whole })
+}
+
+/// How much room is made for a body that does not say how long it is. It grows in few and long steps, as
+/// each leaves a hole behind it.
+fn room_for(length: usize) -> usize {
+    let mut room = 16 << 10;
+    while room < length {
+        room *= 4;
+    }
+    room
 }
 
 fn broken(error: &PayloadError) -> Refusal {

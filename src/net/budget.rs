@@ -2,8 +2,9 @@
 //!
 //! A sender may stop short of the end of a long body and leave it at that until its time is up, and
 //! where credentials stand in the body itself nobody knows yet who it is. So what such bodies hold is
-//! counted. The first of each is free: nearly every message is shorter than that, and is taken even
-//! while others have used the rest up.
+//! counted, from when its length is known. The first of each is free: nearly every message is shorter
+//! than that, and is taken even while others have used the rest up. Whoever has signed in shares with
+//! nobody who has not.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,13 +14,23 @@ use crate::refusal::Refusal;
 /// What a body may hold without being counted.
 const FREE: usize = 16 * 1024;
 
-/// What longer ones may hold together.
-const MOST: usize = 32 * 1024 * 1024;
+/// What longer ones may hold together, of each kind of sender.
+const MOST: usize = 16 * 1024 * 1024;
 
 /// By when some will have ended, for the refusal.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-static BODIES: AtomicUsize = AtomicUsize::new(0);
+static OF_KNOWN: AtomicUsize = AtomicUsize::new(0);
+static OF_STRANGERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Who sends a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Somebody whom the head of the request has shown.
+    Known,
+    /// Nobody knows, before the body is read.
+    Stranger,
+}
 
 /// What one body holds; given back when it is dropped.
 pub(super) struct Share<'b> {
@@ -29,8 +40,12 @@ pub(super) struct Share<'b> {
 
 impl Share<'static> {
     /// The share of a body that is about to arrive.
-    pub(super) fn new() -> Self {
-        Self { budget: &BODIES, held: 0 }
+    pub(super) fn new(sender: Sender) -> Self {
+        let budget = match sender {
+            Sender::Known => &OF_KNOWN,
+            Sender::Stranger => &OF_STRANGERS,
+        };
+        Self { budget, held: 0 }
     }
 }
 

@@ -26,6 +26,10 @@ const MOST_AHEAD: usize = 32 << 10;
 /// to a body that perhaps nobody wants.
 const MOST_HEAD: usize = 48 << 10;
 
+/// How much is read in one go. What a head or a body would not have more of need not be held then: actix
+/// looks at what there is once nothing more comes for the moment.
+const MOST_AT_ONCE: usize = 8 << 10;
+
 /// How often a connection is looked at that waits for something.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -190,6 +194,8 @@ pub struct DeadlineStream<S> {
     stream: S,
     deadline: Rc<Deadline>,
     timer: Pin<Box<Sleep>>,
+    /// What was read since the reader last had to wait.
+    at_once: usize,
     /// Set while a write stands still.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -199,7 +205,8 @@ impl<S> DeadlineStream<S> {
     pub fn new(stream: S, limits: Limits) -> Self {
         let first = Instant::now() + limits.request.time().min(limits.idle).min(LOOK);
         OPEN.set(OPEN.get() + 1);
-        Self { stream, deadline: Rc::new(Deadline::new(limits)), timer: Box::pin(sleep_until(first)), stalled: None }
+        let deadline = Rc::new(Deadline::new(limits));
+        Self { stream, deadline, timer: Box::pin(sleep_until(first)), at_once: 0, stalled: None }
     }
 
     /// The deadline it enforces.
@@ -275,9 +282,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
         if !this.deadline.may_read() {
             return Poll::Pending;
         }
+        if this.at_once >= MOST_AT_ONCE {
+            this.at_once = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        this.deadline.bytes_arrived(buffer.filled().len() - before);
+        let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) else {
+            this.at_once = 0;
+            return Poll::Pending;
+        };
+        read?;
+        let count = buffer.filled().len() - before;
+        this.at_once += count;
+        this.deadline.bytes_arrived(count);
         Poll::Ready(Ok(()))
     }
 }

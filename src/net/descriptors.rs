@@ -4,7 +4,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Most connections of all workers, whatever the system allows: with a head of the greatest length on
-/// each they take some 100 MiB.
+/// each, or the beginning of a long body, the process takes some 120 MiB.
 const MOST: u64 = 2_048;
 
 /// Connections of one worker that are taken in any case.

@@ -180,6 +180,7 @@ impl Read for Deflated<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Sender;
     use super::*;
     use actix_web::http::header::HeaderValue;
     use flate2::Compression;
@@ -207,7 +208,7 @@ mod tests {
     }
 
     async fn inflate(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new()).await;
+        let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new(Sender::Stranger)).await;
         inflated.map(|body| body.to_vec()).map_err(|unread| unread.refusal)
     }
 
@@ -262,10 +263,18 @@ mod tests {
     #[tokio::test]
     async fn bombs_stop_at_the_limit_or_at_the_ratio() {
         let large = zlib(&noise(LIMIT + 1));
-        let refusal = Encoding::Deflate.inflate(large.into(), LIMIT, &mut Share::new()).await.unwrap_err().refusal;
+        let refusal = Encoding::Deflate
+            .inflate(large.into(), LIMIT, &mut Share::new(Sender::Stranger))
+            .await
+            .unwrap_err()
+            .refusal;
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("1048576"), "{refusal}");
         let bomb = gzip(&vec![b' '; 64 << 20]);
-        let refusal = Encoding::Gzip.inflate(bomb.into(), 128 << 20, &mut Share::new()).await.unwrap_err().refusal;
+        let refusal = Encoding::Gzip
+            .inflate(bomb.into(), 128 << 20, &mut Share::new(Sender::Stranger))
+            .await
+            .unwrap_err()
+            .refusal;
         assert!(refusal.code == Code::TooLarge && refusal.message.contains("100 times"), "{refusal}");
         assert!(inflate(Encoding::Gzip, &gzip(&vec![b' '; FREE])).await.is_ok());
     }
@@ -298,7 +307,8 @@ mod tests {
             (whole[..whole.len() - 9].to_vec(), noise(3 * STEP)),
             (b"junk".to_vec(), Vec::new()),
         ] {
-            let unread = Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new()).await.unwrap_err();
+            let unread =
+                Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger)).await.unwrap_err();
             assert!(part.starts_with(&unread.part) && unread.part.is_empty() == part.is_empty(), "{}", unread.refusal);
         }
     }

@@ -19,7 +19,7 @@ const LONG: Duration = Duration::from_secs(60);
 const HANGS: Duration = Duration::from_secs(20);
 
 async fn echo(request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    match read_body(&request, payload, 1000, LONG).await {
+    match read_body(&request, payload, BodyLimits { bytes: 1000, within: LONG, sender: Sender::Stranger }).await {
         Ok(body) => HttpResponse::Ok().body(body),
         Err(Unread { refusal, .. }) => {
             HttpResponse::build(StatusCode::from_u16(refusal.code.http_status().unwrap()).unwrap())

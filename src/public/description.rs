@@ -32,6 +32,12 @@ pub(super) async fn get(public: Data<Public>, org: Path<String>, request: HttpRe
     if value("wsdl").is_none() {
         return page(&public.base_url(&request), &organisation);
     }
+    for name in ["event", "soap"] {
+        if query.iter().filter(|(each, _)| each.eq_ignore_ascii_case(name)).count() > 1 {
+            let message = format!("The URL's {name} stands there more than once: give it once.\n");
+            return plain(StatusCode::BAD_REQUEST).body(message);
+        }
+    }
     let event = value("event");
     if let Some(event) = event.filter(|event| Position::told_by(event).is_none()) {
         let message = format!("'{event}' is no event type; expected interview_started or interview_ended.\n");

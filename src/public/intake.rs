@@ -15,7 +15,7 @@ use crate::auth::{Denied, Verifier};
 use crate::domain::{Source, StateChange};
 use crate::intake::{self, Wrong};
 use crate::journal::{Incoming, Receipt};
-use crate::net;
+use crate::net::{self, BodyLimits, Sender};
 use crate::organisation::Organisation;
 use crate::problem::Problem;
 use crate::refusal::{Code, Refusal};
@@ -115,7 +115,8 @@ async fn take(
     check_media(request)?;
     parameters::no_dry_run(request.query_string())?;
     let limits = &organisation.limits;
-    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await;
+    let limits_of_body = BodyLimits { bytes: limits.body_bytes, within: limits.request, sender: Sender::Known };
+    let body = net::read_body(request, payload, limits_of_body).await;
     let body = body.map_err(|unread| unread.refusal)?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;

@@ -12,7 +12,7 @@ use super::tries::Tries;
 use super::{ALLOWED, Public, refused};
 use crate::auth::{Authenticated, Denied};
 use crate::domain::Source;
-use crate::net;
+use crate::net::{self, BodyLimits, Sender};
 use crate::organisation::Organisation;
 use crate::refusal::{Code, Refusal};
 use crate::soap::{self, Answer, FaultStatus, Rejected, Request, Success, UsernameToken, Version};
@@ -74,7 +74,8 @@ async fn take(
     let envelope = Envelope::of(request);
     let tries = Tries::of(public, organisation, request);
     let head = check_head(&tries, organisation, request).map_err(|refusal| Rejected::new(hint, refusal))?;
-    let received = receive(organisation, request, payload, &envelope, hint).await;
+    let sender = if head.is_some() { Sender::Known } else { Sender::Stranger };
+    let received = receive(organisation, request, payload, &envelope, sender, hint).await;
     let arrived = Instant::now();
     let (body, message) = match received {
         Ok(body) => (body.clone(), envelope.read(&body, organisation)),
@@ -102,11 +103,13 @@ async fn receive(
     request: &HttpRequest,
     payload: Payload,
     envelope: &Envelope,
+    sender: Sender,
     hint: Version,
 ) -> Result<Bytes, (Bytes, Rejected)> {
     soap::check_media(envelope.content_type.as_deref()).map_err(|rejected| (Bytes::new(), rejected))?;
     let limits = &organisation.limits;
-    let body = net::read_body(request, payload, limits.body_bytes, limits.request).await;
+    let limits = BodyLimits { bytes: limits.body_bytes, within: limits.request, sender };
+    let body = net::read_body(request, payload, limits).await;
     body.map_err(|unread| (unread.part, Rejected::new(hint, unread.refusal)))
 }
 

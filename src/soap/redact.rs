@@ -50,11 +50,34 @@ fn start_tag(tag: &str) -> (usize, bool) {
     (tag.find('>').map_or(tag.len(), |at| at + 1), false)
 }
 
-/// Where the content of a password ends: at its end tag, or nowhere.
+/// Where the content of a password ends: at its own end tag, not at what looks like one in a CDATA
+/// section, in a comment or of a password within; or nowhere.
 fn end(content: &str) -> usize {
-    let mut ends = content.match_indices("</");
-    let end = ends.find(|(at, _)| is_password(name(&content[at + 2..])));
-    end.map_or(content.len(), |(at, _)| at)
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(found) = content[at..].find('<') {
+        at += found;
+        let tag = &content[at..];
+        let past = |closing: &str| tag.find(closing).map_or(tag.len(), |end| end + closing.len());
+        at += match tag {
+            _ if tag.starts_with("<![CDATA[") => past("]]>"),
+            _ if tag.starts_with("<!--") => past("-->"),
+            _ if tag.starts_with("<?") => past("?>"),
+            _ if tag.starts_with("</") && is_password(name(&tag[2..])) => match depth.checked_sub(1) {
+                Some(outer) => {
+                    depth = outer;
+                    2
+                }
+                None => return at,
+            },
+            _ if is_password(name(&tag[1..])) => {
+                let (length, empty) = start_tag(&tag[1..]);
+                depth += usize::from(!empty);
+                1 + length
+            }
+            _ => 1,
+        };
+    }
+    content.len()
 }
 
 fn name(text: &str) -> &str {
@@ -84,6 +107,10 @@ mod tests {
                 "<Password>***</Password><b/><p:Password>***</p:Password >",
             ),
             ("<Password><![CDATA[a</b>]]>x<!-- y --></Password>z", "<Password>***</Password>z"),
+            ("<Password><![CDATA[a</Password>b]]></Password>c", "<Password>***</Password>c"),
+            ("<Password>a<!-- </Password> -->b<?p </Password>?>c</Password>d", "<Password>***</Password>d"),
+            ("<Password>a<w:Password>b</w:Password>c<Password/>d</Password>e", "<Password>***</Password>e"),
+            ("<Password>a<![CDATA[b</Password>c", "<Password>***"),
             ("<Password\n>a</w:Password>", "<Password\n>***</w:Password>"),
             ("<Password/><a>b</a>", "<Password/><a>b</a>"),
             ("<Password/><Password>a</Password>", "<Password/><Password>***</Password>"),

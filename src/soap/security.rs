@@ -101,25 +101,26 @@ impl Security {
         let (mut twice, mut seen) = (self.token.is_some(), [false; 4]);
         // Also what is empty, or of a type that is not known, stands there.
         let mut note = |part: usize| twice |= std::mem::replace(&mut seen[part], true);
+        let mut divided = false;
         loop {
             match reader.next_tag()? {
                 Token::Start(Name { namespace: WSSE, local: "Username" }) => {
                     note(0);
-                    token.username = trimmed(&content::text(reader)?);
+                    token.username = trimmed(&whole(reader, &mut divided)?);
                 }
                 Token::Start(Name { namespace: WSSE, local: "Password" }) => {
                     note(1);
                     let kind = password_type(reader);
-                    let value = content::text(reader)?.into_owned();
+                    let value = whole(reader, &mut divided)?.into_owned();
                     token.password = kind.map(|kind| Password { kind, value });
                 }
                 Token::Start(Name { namespace: WSSE, local: "Nonce" }) => {
                     note(2);
-                    token.nonce = Some(trimmed(&content::text(reader)?));
+                    token.nonce = Some(trimmed(&whole(reader, &mut divided)?));
                 }
                 Token::Start(Name { namespace: WSU, local: "Created" }) => {
                     note(3);
-                    token.created = Some(trimmed(&content::text(reader)?));
+                    token.created = Some(trimmed(&whole(reader, &mut divided)?));
                 }
                 Token::Start(_) => reader.skip()?,
                 _ => break,
@@ -128,8 +129,26 @@ impl Security {
         if twice {
             self.ambiguity = Some("it, or a part of it, stands there twice");
         }
+        if divided {
+            self.ambiguity = Some("a part of it holds elements in the place of a text");
+        }
         self.token = Some(token);
         Ok(())
+    }
+}
+
+/// The text of a part, noting whether elements divide it: what others would read of it is then not known.
+fn whole<'a>(reader: &mut Reader<'a>, divided: &mut bool) -> Result<Cow<'a, str>, Error> {
+    let mut text = Cow::Borrowed("");
+    loop {
+        match reader.next()? {
+            Token::Text(piece) => content::push(&mut text, piece),
+            Token::Start(_) => {
+                *divided = true;
+                reader.skip()?;
+            }
+            Token::End | Token::Eof => return Ok(text),
+        }
     }
 }
 

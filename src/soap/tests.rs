@@ -213,6 +213,11 @@ fn username_tokens_are_read_and_other_tokens_are_not_taken_for_understood() {
         let token = with_header(Version::Soap11, &security(&twice)).unwrap().username_token.unwrap();
         assert!(token.ambiguity.is_some_and(|why| why.contains("twice")), "{twice}");
     }
+    for part in [">a</s:Username>", "> b </s:Password>"] {
+        let divided = text.replace(part, &format!("><d:x xmlns:d='urn:d'/{part}"));
+        let token = with_header(Version::Soap11, &security(&divided)).unwrap().username_token.unwrap();
+        assert!(token.ambiguity.is_some_and(|why| why.contains("elements")), "{divided}");
+    }
     for empty in ["", "<d:Other xmlns:d='urn:other'/>"] {
         let both = security(text) + &security(empty).replace("e:mustUnderstand='1'", "");
         let token = with_header(Version::Soap11, &both).unwrap().username_token.unwrap();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -73,9 +74,7 @@ async fn withstood(name: &str, bridge: &Bridge, attack: impl AsyncFn(usize)) {
         }
     };
     let witness = async {
-        for number in 0..ANSWERS {
-            bridge.change("demo", &format!("A{number}"), "Interview").await;
-        }
+        answer_another(bridge).await;
         over.store(true, Relaxed);
     };
     tokio::time::timeout(PATIENCE, async {
@@ -83,6 +82,16 @@ async fn withstood(name: &str, bridge: &Bridge, attack: impl AsyncFn(usize)) {
     })
     .await
     .expect("another sender is answered all the while");
+    stayed_small(name, bridge).await;
+}
+
+async fn answer_another(bridge: &Bridge) {
+    for number in 0..ANSWERS {
+        bridge.change("demo", &format!("A{number}"), "Interview").await;
+    }
+}
+
+async fn stayed_small(name: &str, bridge: &Bridge) {
     let peak = peak_memory_kib(bridge);
     println!("{name}: {ANSWERS} answers to another sender meanwhile, at most {} MiB in use", peak / 1024);
     assert!(peak < MOST_MEMORY_KIB, "the process grew to {peak} KiB");
@@ -222,6 +231,62 @@ async fn slow_senders_hold_nobody_up_and_are_let_go() {
     .await;
     let released = tokio::time::timeout(PATIENCE, slow.join_all()).await.expect("no connection is held for ever");
     assert_eq!(released.len(), 500);
+}
+
+/// Very many long bodies at once, each without its last byte, where the sender is to be known from the
+/// body: most are told at once to come again, the others run out of time, and none of them holds much.
+#[tokio::test]
+async fn long_bodies_that_stop_short_hold_little() {
+    let room = rustix::process::getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: room, maximum: room }).unwrap();
+    let count = room.map_or(1_500, |room| room.min(3_600) as usize / 2 - 300);
+    let head = "POST /soap/signed HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n";
+    let text = " ".repeat(250_000);
+    for (name, count, begin) in [
+        ("announced bodies without an end", count, format!("{head}Content-Length: 250001\r\n\r\n{text}")),
+        (
+            "chunks without an end",
+            count * 2 / 3,
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n3d090\r\n{text}\r\n"),
+        ),
+    ] {
+        let home = Home::new(concat!(
+            "[limits]\nrequest_seconds = 5\n[org.demo]\nauth.none = true\nhandler = \"in_process\"\n",
+            "[org.signed]\nauth.wsse = { username = \"u\", password = \"p\" }\nhandler = \"in_process\"\n"
+        ));
+        let bridge = home.start();
+        let address: Arc<str> = bridge.public.trim_start_matches("http://").into();
+        let begin: Arc<str> = begin.into();
+        let mut senders = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let (address, begin) = (Arc::clone(&address), Arc::clone(&begin));
+            senders.spawn(async move { stop_short(&address, &begin).await });
+        }
+        answer_another(&bridge).await;
+        let statuses = tokio::time::timeout(PATIENCE, senders.join_all()).await.expect("none is held for ever");
+        let ended = statuses.iter().filter(|each| each.is_none()).count();
+        let times = |status: u16| statuses.iter().filter(|each| **each == Some(status)).count();
+        assert_eq!(times(503) + times(408) + ended, count, "{name}: {statuses:?}");
+        assert!(times(503) > times(408), "{name}: most find no room");
+        stayed_small(name, &bridge).await;
+    }
+}
+
+/// Sends what there is of a request and waits for the answer; none where the connection just ended, as it
+/// may while the rest is still being sent.
+async fn stop_short(address: &str, begin: &str) -> Option<u16> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let mut answer = Vec::new();
+    let sending = async {
+        let _ = write.write_all(begin.as_bytes()).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = sending => {}
+        _ = read.read_to_end(&mut answer) => {}
+    }
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
 }
 
 /// Begins a request and goes on with it a byte at a time until the server has had enough.

@@ -198,6 +198,9 @@ async fn the_wsdl_names_the_public_address() {
         assert_eq!(wsdl(query).await.matches(&address).count(), 2, "{query}: both ports");
     }
     assert_eq!(wsdl("?wsdl&soap=1.1").await.matches(&address).count(), 1);
+    for twice in ["?wsdl&event=interview_started&event=interview_ended", "?wsdl&soap=1.1&SOAP=1.2"] {
+        assert!(wsdl(twice).await.contains("more than once"), "{twice}");
+    }
     assert!(wsdl("?wsdl&event=interview_started").await.contains("/soap/open?event=interview_started\""));
     assert_eq!(bridge.get("/soap/open?wsdl&soap=2").await.status(), 400);
     let schema = wsdl("?xsd=1").await;

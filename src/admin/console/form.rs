@@ -7,7 +7,7 @@ use actix_web::web::Payload;
 use super::Failure;
 use crate::admin::session::Visitor;
 use crate::admin::{Admin, Problem};
-use crate::net;
+use crate::net::{self, BodyLimits, Sender};
 
 /// The longest form but the one that holds a message, in bytes.
 pub(super) const SHORT: usize = 16 * 1024;
@@ -32,7 +32,8 @@ impl Form {
             return Err(Problem::forbidden("Another site sent this form. Nothing was done.").into());
         }
         let within = admin.public.organisations.current().limits().request;
-        let body = net::read_body(request, payload, most, within).await;
+        let limits = BodyLimits { bytes: most, within, sender: Sender::Known };
+        let body = net::read_body(request, payload, limits).await;
         let body = body.map_err(|unread| Problem::of_message(&unread.refusal, None))?;
         Ok(Self(url::form_urlencoded::parse(&body).into_owned().collect()))
     }

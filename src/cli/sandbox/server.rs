@@ -14,7 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 
 use super::{Answers, Script};
-use crate::net::{self, read_body};
+use crate::net::{self, BodyLimits, Sender, read_body};
 
 /// One request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const LARGEST: usize = 1 << 20;
 
 async fn take(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let body = match read_body(&request, payload, LARGEST, Duration::from_secs(60)).await {
+    let limits = BodyLimits { bytes: LARGEST, within: Duration::from_secs(60), sender: Sender::Known };
+    let body = match read_body(&request, payload, limits).await {
         Ok(body) => String::from_utf8_lossy(&body).into_owned(),
         Err(unread) => return HttpResponse::BadRequest().body(unread.refusal.to_string()),
     };

@@ -12,8 +12,9 @@ use crate::domain::Outcome;
 use crate::domain::lifecycle::Standing;
 use crate::journal::batch::{EventRef, Key, KeyMap, Knowledge, Known, Learned};
 
-/// How many applications are remembered before the older half may go.
-const REMEMBERED: usize = 100_000;
+/// How many applications are remembered before the older half may go. With the batch that exceeds it, it
+/// is what a table of 2¹⁶ places takes before it grows.
+const REMEMBERED: usize = 49_000;
 
 /// Two generations of remembered entries; the older is dropped once the index holds it.
 struct Generations<V> {
@@ -45,8 +46,11 @@ impl<V: Copy> Generations<V> {
 
     fn turn(&mut self, last: u64, applied: u64) {
         if self.young.len() >= REMEMBERED && applied >= self.old_upto {
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.old, &mut self.young);
             self.old_upto = last;
+            // The table of those that go is used again: to let a new one grow costs more than to fill it.
+            self.young.clear();
+            self.young.shrink_to(REMEMBERED);
         }
     }
 }

@@ -21,8 +21,12 @@ const TRIES: usize = 10;
 /// The longest pause between attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Ends what a vanished bridge would hold: its host may be gone without a word.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '15s'";
+/// Ends what a vanished bridge would hold: its host may be gone without a word. And where the server, the
+/// database or the user is set not to wait for the disk, a commit here waits all the same; what else is
+/// chosen, such as how far a standby must be, stays.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '15s'; \
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// The same, with a commit that waits neither for the disk nor for a standby.
 const BEGIN_UNSYNCED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
