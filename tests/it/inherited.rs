@@ -12,8 +12,15 @@ use crate::raw::Raw;
 
 const ACME: &str = "[org.acme]\nauth.none = true\nhandler = \"in_process\"\n";
 
-/// What ends in being the bridge, with its standard input at 3 and announced by `LISTEN_PID`.
-const ACTIVATE: &str = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$; exec "$0" "$@""#;
+/// What ends in being the bridge, with its standard input at 3 and announced by `LISTEN_PID`; at 4 as
+/// well where that is announced as another public one.
+const ACTIVATE: &str = r#"
+exec 3<&0
+[ "$LISTEN_FDNAMES" != public:public ] || exec 4<&0
+exec </dev/null
+export LISTEN_PID=$$
+exec "$0" "$@"
+"#;
 
 /// The bridge as systemd starts it, handed one socket of this name.
 fn activated(home: &Home, name: &str, socket: impl Into<OwnedFd>) -> Command {
@@ -118,6 +125,9 @@ fn what_cannot_be_listened_on_stops_the_start_and_is_named() {
     let mut many = activated(&home, "public", listener());
     many.env("LISTEN_FDS", "many");
     fails(many, &["LISTEN_FDS", "no numbers"]);
+    let mut twice = activated(&home, "public:public", listener());
+    twice.env("LISTEN_FDS", "2");
+    fails(twice, &["more than one socket named `public`", "keep one ListenStream="]);
     // Nothing but the first one is there.
     let mut lacking = activated(&home, "public:admin", listener());
     lacking.env("LISTEN_FDS", "2");
