@@ -77,8 +77,7 @@ pub struct Admin {
 impl Admin {
     /// What counts as too old in the figures.
     pub fn ages(&self) -> Ages {
-        let policy = self.policy.load();
-        Ages { useful_within: policy.useful_within, open_interview: policy.open_interview_alert }
+        self.policy.load().ages()
     }
 
     /// Whether an event could be taken now.

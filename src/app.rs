@@ -27,8 +27,10 @@ use self::prepared::{Prepared, in_force};
 use self::read_back::ReadBack;
 use self::reload::Reloader;
 use self::routing::Routing;
+pub(crate) use self::routing::client as workday_client;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
+use self::upkeep::Upkeep;
 use crate::admin::{self, Admin, Console, Reload, Surroundings};
 use crate::auth::SignIns;
 use crate::clock::{Clock, SystemClock};
@@ -37,7 +39,7 @@ use crate::credential::Credentials;
 use crate::delivery::Pump;
 use crate::journal::{Journal, Refused};
 use crate::metrics::Metrics;
-use crate::net;
+use crate::net::{self, Inherited};
 use crate::organisation::Organisations;
 use crate::public::{self, Public, Rates};
 
@@ -92,14 +94,18 @@ pub struct Running {
 
 /// Builds everything and starts it.
 ///
+/// It listens by what is `inherited`, and else where the configuration says.
+///
 /// # Errors
 /// When a listener, the store or a relay's client cannot be prepared; nothing runs then.
-pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
+pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyhow::Result<Running> {
     announce(&loaded);
     let settings = loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::new());
-    let listeners = (bind(settings.listen, "listen")?, bind(settings.admin.listen, "admin.listen")?);
+    let Inherited { public, admin } = inherited;
+    let listeners =
+        (listener(public, settings.listen, "listen")?, listener(admin, settings.admin.listen, "admin.listen")?);
     let (public_address, admin_address) = (listeners.0.local_addr()?, listeners.1.local_addr()?);
     let notes = Credentials::new(Arc::clone(&clock));
     let answer = net::Patience::new(settings.limits.answer);
@@ -165,8 +171,8 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         console,
         started_at: clock.now(),
         clock,
-        public,
-        policy,
+        public: Arc::clone(&public),
+        policy: Arc::clone(&policy),
         reload: reloader.clone(),
         stopping: stopping.clone(),
         surroundings,
@@ -175,11 +181,11 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
             move |org| routing.client(org)
         }),
     });
-    let admin_server = serve_admin(listeners.1, Arc::clone(&admin_state))?;
+    let admin_server = serve_admin(listeners.1, admin_state)?;
     let servers = [public_server, admin_server].map(|server| (server.handle(), tokio::spawn(server)));
 
-    tokio::spawn(upkeep::run(Arc::clone(&admin_state), retention, stopping.clone()));
-    tokio::spawn(reconcile::run(admin_state, routing, stopping.clone()));
+    tokio::spawn(Upkeep { public: Arc::clone(&public), policy, retention }.run(stopping.clone()));
+    tokio::spawn(reconcile::run(public, routing, stopping.clone()));
     let reading = reading.run(stopping.clone(), ATTEMPTS_GRACE);
     let pumping = tokio::spawn(pump.run(stopping, ATTEMPTS_GRACE));
     tracing::info!(public = %public_address, admin = %admin_address, "listening");
@@ -263,8 +269,9 @@ fn announce(loaded: &Loaded) {
     }
 }
 
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"))
+fn listener(inherited: Option<TcpListener>, address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let bind = || TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (`{key}`)"));
+    inherited.map_or_else(bind, Ok)
 }
 
 /// The URL of a listener on this machine.

@@ -51,7 +51,7 @@ enum Command {
     Demo(demo::Options),
     /// Write a commented starter configuration
     Init(init::Options),
-    /// Validate a configuration and reach its store and relays, a line per check
+    /// Validate a configuration and reach its store, relays and Workday, a line per check
     Check(check::Options),
     /// Turn messages into candidate events, a line of JSON each, without a server
     Convert(convert::Options),

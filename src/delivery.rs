@@ -16,6 +16,8 @@ use std::time::Duration;
 pub use handler::{Handled, Handler, Handling, Outcome, Reason, Routes};
 pub use pump::{Attempted, Observer, Pump};
 
+use crate::journal::Ages;
+
 /// How deliveries are tried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -35,4 +37,11 @@ pub struct Policy {
     pub open_interview_alert: Duration,
     /// How many attempts run at once in the process.
     pub concurrency: usize,
+}
+
+impl Policy {
+    /// What counts as too old in the figures.
+    pub fn ages(&self) -> Ages {
+        Ages { useful_within: self.useful_within, open_interview: self.open_interview_alert }
+    }
 }

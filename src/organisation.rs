@@ -25,6 +25,9 @@ use ways::Ways;
 /// What the keys to a relay open, among an organisation's credentials.
 pub const RELAY: &str = "relay";
 
+/// What lets the bridge in to Workday, among them.
+pub const WORKDAY: &str = "workday";
+
 /// One organisation, as its messages are read, judged and delivered.
 #[derive(Debug, Clone)]
 pub struct Organisation {
@@ -42,8 +45,8 @@ pub struct Organisation {
     pub verifier: Verifier,
     /// Who may post to its JSON intake; `None`: it is off.
     pub intake: Option<Verifier>,
-    /// The secrets that let in, and those that are shown to its relay, by the paths of their keys in
-    /// its section.
+    /// The secrets that let in, and those that are shown to its relay and to Workday, by the paths of
+    /// their keys in its section.
     pub credentials: Vec<(&'static str, Credential)>,
     /// Where its events go.
     pub handler: Handler,
@@ -64,6 +67,7 @@ impl Organisation {
         let mut ways = Ways::new(&settings.id, notes);
         let (verifier, intake) = (ways.verifier(&settings.auth), ways.intake(settings));
         ways.relay(&settings.handler);
+        ways.workday(settings.workday.as_ref());
         let config::IdTypes { candidate, job_application, job_requisition } = settings.id_types.clone();
         Self {
             id: settings.id.clone(),

@@ -20,5 +20,5 @@ pub mod messages;
 mod requests;
 mod token;
 
-pub use client::{Client, Credentials, Failure, Told};
+pub use client::{Client, Credentials, Denial, Failure, Told};
 pub use messages::{Application, Candidate, Id, Reference, Requisition};

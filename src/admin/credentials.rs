@@ -16,7 +16,8 @@ pub(super) fn routes() -> Routes {
 
 /// The credentials that are configured, by their keys, and when each was last used; no secret is shown.
 ///
-/// One that callers show is used when it lets somebody in, the relay's when the relay answers with 2xx.
+/// One that callers show is used when it lets somebody in, the relay's when the relay answers with 2xx, and Workday's
+/// when Workday answers what it was asked for, or gives a token for it.
 #[utoipa::path(
     get, path = "/api/v1/credentials", tag = "configuration",
     params(("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's.")),

@@ -21,22 +21,6 @@ pub(super) fn routes() -> Routes {
 }
 
 impl Admin {
-    /// Does the erasures that had to wait and can be done now; how many were. What was refused while
-    /// they waited goes along.
-    ///
-    /// # Errors
-    /// When a store cannot do it; what is not done is done by a later call.
-    pub async fn finish_erasures(&self) -> Result<u64, Unavailable> {
-        let mut done = 0;
-        for waiting in self.journal.waiting_erasures().await?.into_iter().filter(|waiting| !waiting.held) {
-            let number = waiting.number;
-            self.erase_refused(waiting).await?;
-            let erasure = self.journal.finish_erasure(number, false).await?;
-            done += u64::from(erasure.is_some_and(|erasure| erasure.done_at.is_some()));
-        }
-        Ok(done)
-    }
-
     async fn erase_refused(&self, WaitingErasure { org, names, .. }: WaitingErasure) -> Result<u64, Unavailable> {
         self.public.refused.erase(org, names).await
     }

@@ -9,7 +9,7 @@ use super::read_back::ReadBack;
 use super::routing::Routing;
 use super::{Origin, announce};
 use crate::admin::{Console, Reload, Reloaded, Surroundings, Tokens};
-use crate::config::{Changes, Faults, Loaded, Settings};
+use crate::config::{Changes, Faults, Loaded, Settings, is_loopback};
 use crate::credential::Credentials;
 use crate::delivery::{Policy, Pump};
 use crate::journal::{Journal, Turn};
@@ -47,6 +47,7 @@ impl Reload for Reloader {
     fn reload(&self) -> Result<Reloaded, Vec<String>> {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         let prepared = self.origin.load().map_err(sentences).and_then(|loaded| {
+            self.allow_here(&loaded.settings)?;
             let prepared = Prepared::of(&loaded.settings, &self.notes).map_err(|error| vec![format!("{error:#}")])?;
             Ok((loaded, prepared))
         });
@@ -76,6 +77,25 @@ fn sentences(faults: Faults) -> Vec<String> {
 }
 
 impl Reloader {
+    /// What a configuration may allow as it listens on loopback does not come into force on a listener
+    /// that others reach: where the bridge listens, only a start changes.
+    fn allow_here(&self, new: &Settings) -> Result<(), Vec<String>> {
+        let at = &self.public.own_url;
+        if is_loopback(at) {
+            return Ok(());
+        }
+        let open = new.organisations.iter().filter(|organisation| organisation.auth.none);
+        let faults = open.map(|organisation| {
+            format!(
+                "org.{}.auth.none lets everyone in, but until its next start the bridge listens at {at}, which others \
+                 can reach; restart it, or give the organisation credentials",
+                organisation.id
+            )
+        });
+        let faults: Vec<_> = faults.collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
     /// Nothing here can fail.
     fn put_in_force(&self, old: &Settings, loaded: &Loaded, prepared: Prepared) -> Reloaded {
         announce(loaded);

@@ -9,13 +9,13 @@ use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::config::{Handler as Choice, Settings, WorkdayCredentials};
+use crate::config::{Handler as Choice, Settings, Workday, WorkdayCredentials};
 use crate::credential::Credentials;
 use crate::delivery::relay::{self, Relay};
 use crate::delivery::{Handler, Routes};
 use crate::domain::OrgId;
 use crate::journal::Keep;
-use crate::organisation::RELAY;
+use crate::organisation::{RELAY, WORKDAY};
 use crate::protection::details::FromWorkday;
 use crate::protection::handler::InProcess;
 use crate::workday;
@@ -69,7 +69,7 @@ impl Table {
             };
             handlers.insert(organisation.id.clone(), handler);
         }
-        let workday = clients(settings, proxy.as_ref())?;
+        let workday = clients(settings, proxy.as_ref(), notes)?;
         Ok(Self {
             organisations: Arc::new(handlers.keys().cloned().collect()),
             handlers,
@@ -86,26 +86,41 @@ impl Table {
 }
 
 /// A client of Workday for each organisation that has one.
-fn clients(settings: &Settings, proxy: Option<&Url>) -> anyhow::Result<HashMap<OrgId, workday::Client>> {
-    let mut clients = HashMap::new();
+fn clients(
+    settings: &Settings,
+    proxy: Option<&Url>,
+    notes: &Credentials,
+) -> anyhow::Result<HashMap<OrgId, workday::Client>> {
     let configured = settings.organisations.iter().filter_map(|each| Some((&each.id, each.workday.as_ref()?)));
-    for (id, section) in configured {
-        let line = Line::new(proxy).with_context(|| format!("org.{id}.workday"))?;
-        let client = workday::Client::new(line, section.soap_url.clone(), credentials(&section.credentials));
-        clients.insert(id.clone(), client.with_context(|| format!("org.{id}.workday"))?);
-    }
-    Ok(clients)
+    let clients = configured.map(|(id, section)| Ok((id.clone(), client(id, section, proxy, notes)?)));
+    clients.collect()
 }
 
-fn credentials(configured: &WorkdayCredentials) -> workday::Credentials {
-    match configured.clone() {
-        WorkdayCredentials::Password { username, password, password_next } => {
-            workday::Credentials::Password { username, password, password_next }
-        }
+/// What asks Workday for an organisation by its section.
+pub(crate) fn client(
+    org: &OrgId,
+    section: &Workday,
+    proxy: Option<&Url>,
+    notes: &Credentials,
+) -> anyhow::Result<workday::Client> {
+    let credential = |secret| notes.of(org, WORKDAY, secret);
+    let credentials = match &section.credentials {
+        WorkdayCredentials::Password { username, password, password_next } => workday::Credentials::Password {
+            username: username.clone(),
+            password: credential(password),
+            password_next: password_next.as_ref().map(credential),
+        },
         WorkdayCredentials::Refresh { token_url, client_id, client_secret, refresh_token } => {
-            workday::Credentials::Refresh { token_url, client_id, client_secret, refresh_token }
+            workday::Credentials::Refresh {
+                token_url: token_url.clone(),
+                client_id: client_id.clone(),
+                client_secret: credential(client_secret),
+                refresh_token: credential(refresh_token),
+            }
         }
-    }
+    };
+    let client = Line::new(proxy).and_then(|line| workday::Client::new(line, section.soap_url.clone(), credentials));
+    client.with_context(|| format!("org.{org}.workday"))
 }
 
 fn keep(settings: &Settings) -> Keep {

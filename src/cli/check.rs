@@ -13,6 +13,7 @@ use crate::config::{Delivery, Environment, Handler, Loaded, OrganisationSettings
 use crate::delivery::relay;
 
 mod store;
+mod workday;
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
@@ -85,7 +86,7 @@ async fn check<W: Write>(
         report.ok("tls", &format!("{} with its key; {asked}", tls.certificate))?;
     }
     report.result("store", store(&settings.store))?;
-    for OrganisationSettings { id, handler, .. } in &settings.organisations {
+    for OrganisationSettings { id, handler, workday, .. } in &settings.organisations {
         match handler {
             Handler::InProcess => report.ok(&format!("org.{id}"), "handled in-process; there is no relay to reach")?,
             Handler::Relay(relay) => {
@@ -94,6 +95,9 @@ async fn check<W: Write>(
                 report.result(&format!("org.{id}.relay"), reached.with_context(advice))?;
             }
         }
+        if let Some(section) = workday {
+            report.result(&format!("org.{id}.workday"), workday::reach(id, section, &settings.delivery).await)?;
+        }
     }
     Ok(())
 }
@@ -101,8 +105,7 @@ async fn check<W: Write>(
 /// Asks the relay for the head of its page: that goes the whole way of a delivery and delivers
 /// nothing, and shows no key to whoever answers.
 async fn reach(relay: &Relay, delivery: &Delivery) -> anyhow::Result<String> {
-    let proxy = delivery.proxy.as_ref().map(|proxy| proxy.expose_secret().parse::<Url>()).transpose()?;
-    let client = relay::client(relay.ca.as_deref(), proxy.as_ref())?;
+    let client = relay::client(relay.ca.as_deref(), proxy(delivery)?.as_ref())?;
     let answer = client.head(relay.url.clone()).timeout(delivery.timeout).send().await;
     let answer = answer.map_err(|error| {
         let advice = if error.is_timeout() {
@@ -118,6 +121,10 @@ async fn reach(relay: &Relay, delivery: &Delivery) -> anyhow::Result<String> {
         shown(&relay.url),
         answer.status()
     ))
+}
+
+fn proxy(delivery: &Delivery) -> anyhow::Result<Option<Url>> {
+    Ok(delivery.proxy.as_ref().map(|proxy| proxy.expose_secret().parse::<Url>()).transpose()?)
 }
 
 /// A URL without its query, which may hold a key.

@@ -23,6 +23,7 @@ use super::sandbox::{Received, Sandbox};
 use super::{FAILED, input, send};
 use crate::app::{self, Origin, Running};
 use crate::config::{Environment, Settings};
+use crate::net::Inherited;
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -125,7 +126,7 @@ async fn start(folder: &Path, name: &str, organisations: &str) -> anyhow::Result
     // Nothing of the caller's environment changes what a newcomer sees.
     let environment = Environment::default();
     let loaded = Settings::from_toml("the demo's configuration", &text, folder, &environment)?;
-    app::start(loaded, Origin { file: None, environment }).await
+    app::start(loaded, Origin { file: None, environment }, Inherited::default()).await
 }
 
 async fn take(step: &Step, client: &Client, running: &Running, sandbox: &Sandbox) -> anyhow::Result<Came> {

@@ -67,6 +67,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn waiting(org: &str) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template("{spinner} asking Workday for the applications of {msg}, {elapsed}")?;
     let bar = ProgressBar::new_spinner().with_style(style).with_message(org.to_owned());
+    // At once: the thread that ticks may not have begun before the answer is there.
+    bar.tick();
     bar.enable_steady_tick(TICK);
     Ok(bar)
 }

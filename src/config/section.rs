@@ -109,7 +109,8 @@ impl<'r, 'e> Section<'r, 'e> {
         Self { reader: self.reader, path: self.path_of(key), place, items, known: Vec::new() }
     }
 
-    fn path_of(&self, key: &str) -> String {
+    /// The path of a key of this table, for people.
+    pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 

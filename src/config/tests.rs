@@ -264,6 +264,36 @@ fn variables_override_and_unknown_ones_only_warn() {
 }
 
 #[test]
+fn what_workday_would_hardly_answer_to_is_said() {
+    let warnings = |url: &str, username: &str| {
+        let workday = format!("soap_url = \"{url}\"\nusername = \"{username}\"\npassword = \"p\"");
+        let text = format!("[org.acme]\nauth.none = true\nhandler = \"in_process\"\n[org.acme.workday]\n{workday}");
+        let loaded = Settings::from_toml("f.toml", &text, Path::new(""), &Environment::default());
+        loaded.unwrap_or_else(|faults| panic!("{faults}")).warnings
+    };
+    let service = "https://wd2-services.example/ccx/service/acme/Recruiting/v43.0";
+    for right in [service, &format!("{service}/"), "https://wd2.example/ccx/service/acme/Recruiting/v43"] {
+        assert!(warnings(right, "ISU_imper@acme").is_empty(), "{right}");
+    }
+    for odd in [
+        "https://wd2.example/",
+        "https://wd2.example/ccx/service/acme/Staffing/v43.0",
+        "https://wd2.example/ccx/service/acme/Recruiting",
+        "https://wd2.example/ccx/service/Recruiting/v43.0",
+        "https://wd2.example/ccx/service/acme/Recruiting/43.0",
+        "https://wd2.example/ccx/service/acme/Recruiting/v43.0/Get_Candidates",
+    ] {
+        let warnings = warnings(odd, "ISU_imper@acme");
+        let said = warnings.iter().all(|warning| warning.starts_with("org.acme.workday.soap_url is"));
+        assert!(warnings.len() == 1 && said, "{odd}: {warnings:?}");
+    }
+    let of_name = warnings(service, "ISU_imper");
+    assert!(of_name.len() == 1 && of_name[0].contains("such as ISU_imper@acme"), "{of_name:?}");
+    let of_tenant = warnings(service, "ISU_imper@acme_preview");
+    assert!(of_tenant.len() == 1 && of_tenant[0].contains("acme_preview, but soap_url names acme"), "{of_tenant:?}");
+}
+
+#[test]
 fn what_compares_with_workday_needs_to_know_where_that_is() {
     let text = "[org.acme]\nauth.none = true\nhandler = \"in_process\"\nreconcile_every_minutes = 5";
     let faults = Settings::from_toml("f.toml", text, Path::new(""), &Environment::default()).unwrap_err();

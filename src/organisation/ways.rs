@@ -1,9 +1,9 @@
-//! The ways into one organisation, and out to its relay, as its settings give them.
+//! The ways into one organisation, and out to its relay and to Workday, as its settings give them.
 
 use secrecy::SecretString;
 
 use crate::auth::Verifier;
-use crate::config::{Auth, Handler, Login, OrganisationSettings};
+use crate::config::{Auth, Handler, Login, OrganisationSettings, Workday, WorkdayCredentials};
 use crate::credential::{Credential, Credentials};
 use crate::domain::OrgId;
 
@@ -69,5 +69,20 @@ impl<'c> Ways<'c> {
             // Whoever posts by them asks for them by itself.
             drop(self.both(super::RELAY, keys));
         }
+    }
+
+    /// Lists what is shown to Workday, where that is asked.
+    pub(super) fn workday(&mut self, workday: Option<&Workday>) {
+        let keys = match workday.map(|workday| &workday.credentials) {
+            None => return,
+            Some(WorkdayCredentials::Password { password, password_next, .. }) => {
+                [("workday.password", Some(password)), ("workday.password_next", password_next.as_ref())]
+            }
+            Some(WorkdayCredentials::Refresh { client_secret, refresh_token, .. }) => {
+                [("workday.client_secret", Some(client_secret)), ("workday.refresh_token", Some(refresh_token))]
+            }
+        };
+        // Whoever asks by them takes them by itself.
+        drop(self.both(super::WORKDAY, keys));
     }
 }

@@ -99,7 +99,7 @@ fn outcome(failure: Failure) -> Outcome {
             let retry_after = retry_after.and_then(|header| verdict::retry_after(&header, Timestamp::now()));
             Outcome::Retry { whole_organisation: whole_organisation && retry_after.is_some(), retry_after }
         }
-        Failure::Denied(_) => Outcome::SetUp,
+        Failure::Denied(..) => Outcome::SetUp,
         Failure::Refused(_) => Outcome::Refused,
     }
 }

@@ -13,6 +13,7 @@ use super::line::{self, Authorization, Line, LineError};
 use super::messages::{Candidate, Id, Requisition};
 use super::requests::{self, Wanted};
 use super::token::Tokens;
+use crate::credential::Credential;
 
 /// How many pages of one answer are asked for.
 pub const MOST_PAGES: u32 = 100;
@@ -25,9 +26,9 @@ pub enum Credentials {
         /// The user, such as `ISU_imper@acme`.
         username: String,
         /// The password.
-        password: SecretString,
+        password: Credential,
         /// The password that is tried when the other is refused, while it is exchanged.
-        password_next: Option<SecretString>,
+        password_next: Option<Credential>,
     },
     /// By OAuth 2.0 with a refresh token.
     Refresh {
@@ -36,9 +37,9 @@ pub enum Credentials {
         /// The API client.
         client_id: String,
         /// Its secret.
-        client_secret: SecretString,
+        client_secret: Credential,
         /// The refresh token.
-        refresh_token: SecretString,
+        refresh_token: Credential,
     },
 }
 
@@ -57,11 +58,22 @@ pub enum Failure {
     },
     /// It does not let the bridge in, or not to this: somebody has to mend the set-up. To try on may
     /// lock the account.
-    #[error("{0}")]
-    Denied(Told),
+    #[error("{1}")]
+    Denied(Denial, Told),
     /// It does not take this request, however often it comes.
     #[error("{0}")]
     Refused(Told),
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The user and its password, or the client and its token.
+    Credentials,
+    /// The user may not ask for this.
+    Permission,
+    /// There is no such service at the address.
+    Address,
 }
 
 /// What went wrong, and what Workday said of it, which may name whom it is about.
@@ -93,8 +105,13 @@ impl Failure {
 
     /// What went wrong, for a log: without what Workday said.
     pub fn what(&self) -> &str {
-        let (Self::Again { error: told, .. } | Self::Denied(told) | Self::Refused(told)) = self;
+        let (Self::Again { error: told, .. } | Self::Denied(_, told) | Self::Refused(told)) = self;
         &told.what
+    }
+
+    /// Whether Workday let the request in and found nothing to be what it names.
+    pub fn is_of_values(&self) -> bool {
+        matches!(self, Self::Refused(told) if told.what == answered(VALIDATION))
     }
 }
 
@@ -110,7 +127,7 @@ struct Inner {
 }
 
 enum Access {
-    Password { username: String, password: SecretString, next: Option<SecretString>, prefers_next: AtomicBool },
+    Password { username: String, password: Credential, next: Option<Credential>, prefers_next: AtomicBool },
     Tokens(Tokens),
 }
 
@@ -133,7 +150,7 @@ impl Client {
             }
             Credentials::Refresh { token_url, client_id, client_secret, refresh_token } => {
                 line::check(&token_url)?;
-                Access::Tokens(Tokens::new(token_url, &client_id, &client_secret, &refresh_token))
+                Access::Tokens(Tokens::new(token_url, &client_id, client_secret, refresh_token))
             }
         };
         let version = requests::version(url.path());
@@ -193,7 +210,7 @@ impl Inner {
     async fn ask(&self, wanted: Wanted<'_>, page: u32, timeout: Duration) -> Result<answers::Answer, Failure> {
         let begun = Instant::now();
         let (first, signed) = self.ask_as(wanted, page, None, timeout).await;
-        let Err(Failure::Denied(_)) = &first else { return first };
+        let Err(Failure::Denied(..)) = &first else { return first };
         let Some(signed) = signed else { return first };
         let other = match (&self.access, &signed) {
             (Access::Password { next: Some(_), .. }, Signed::Password { next }) => Some(!next),
@@ -229,7 +246,8 @@ impl Inner {
                 Err(failure) => return (Err(failure), None),
             },
         };
-        let body = match requests::request(wanted, page, self.version, login) {
+        let shown = login.map(|(username, password)| (username, password.secret()));
+        let body = match requests::request(wanted, page, self.version, shown) {
             Ok(body) => body,
             Err(error) => return (Err(Failure::Refused(error.into())), None),
         };
@@ -243,6 +261,9 @@ impl Inner {
             Ok(answer) => read(answer, timeout.saturating_sub(begun.elapsed())).await,
             Err(error) => Err(Failure::again(error)),
         };
+        if let (Some((_, password)), Ok(_)) = (login, &read) {
+            password.note_use();
+        }
         (read, Some(signed))
     }
 }
@@ -262,28 +283,40 @@ async fn read(answer: line::Answer, rest: Duration) -> Result<answers::Answer, F
 fn understood(answer: line::Answer) -> Result<answers::Answer, Failure> {
     let line::Answer { status, charset, retry_after, body } = answer;
     match (status, answers::read(&body, charset.as_deref())) {
-        (429, _) => {
-            let error = "Workday answered 429".to_owned();
-            Err(Failure::Again { error: error.into(), retry_after, whole_organisation: true })
-        }
+        (429, _) => Err(Failure::Again { error: answered(429).into(), retry_after, whole_organisation: true }),
         (_, Ok(answers::Answer::Fault(fault))) => Err(of_fault(&fault, retry_after)),
         (200..=299, Ok(answer)) => Ok(answer),
         (200..=299, Err(why)) => Err(Failure::again(format!("Workday's answer cannot be read: {why}"))),
         (408 | 500.., _) => {
-            let error = format!("Workday answered {status}");
-            Err(Failure::Again { error: error.into(), retry_after, whole_organisation: false })
+            Err(Failure::Again { error: answered(status).into(), retry_after, whole_organisation: false })
         }
-        _ => Err(Failure::Denied(format!("Workday answered {status}").into())),
+        _ => Err(Failure::Denied(of_status(status), answered(status).into())),
     }
+}
+
+/// What a status without a Fault denies.
+pub(super) fn of_status(status: u16) -> Denial {
+    match status {
+        401 => Denial::Credentials,
+        403 => Denial::Permission,
+        _ => Denial::Address,
+    }
+}
+
+/// The code of a fault that finds values wrong, such as the id of nobody.
+const VALIDATION: &str = "Client.validationError";
+
+fn answered(what: impl fmt::Display) -> String {
+    format!("Workday answered {what}")
 }
 
 fn of_fault(fault: &Fault, retry_after: Option<String>) -> Failure {
     let said = Some(fault.text.clone()).filter(|text| !text.is_empty());
-    let error = Told { what: format!("Workday answered {}", fault.code), said };
+    let error = Told { what: answered(&fault.code), said };
     let not_authorized = fault.text.to_ascii_lowercase().contains("not authorized");
     match fault.code.as_str() {
-        "Client.authenticationError" => Failure::Denied(error),
-        "Server.processingError" if not_authorized => Failure::Denied(error),
+        "Client.authenticationError" => Failure::Denied(Denial::Credentials, error),
+        "Server.processingError" if not_authorized => Failure::Denied(Denial::Permission, error),
         code if code.starts_with("Client") => Failure::Refused(error),
         _ => Failure::Again { error, retry_after, whole_organisation: false },
     }

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use super::client::Failure;
+use super::client::{Denial, Failure, of_status};
 use super::line::{Authorization, Line};
+use crate::credential::Credential;
 
 /// How long a token is used whose lifetime is not told.
 const UNTOLD: Duration = Duration::from_secs(300);
@@ -21,8 +22,10 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub(super) struct Tokens {
     url: Url,
     client_id: String,
+    /// As it stands in a header.
     client_secret: SecretString,
-    refresh_token: SecretString,
+    /// The client's secret and the refresh token, as they are configured.
+    shown: [Credential; 2],
     /// Held while one is fetched: the others wait for that one.
     latest: Mutex<Option<Token>>,
 }
@@ -47,14 +50,14 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(super) fn new(url: Url, client_id: &str, client_secret: &SecretString, refresh_token: &SecretString) -> Self {
+    pub(super) fn new(url: Url, client_id: &str, client_secret: Credential, refresh_token: Credential) -> Self {
         // In Basic both stand encoded as in a form (RFC 6749, section 2.3.1).
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         Self {
             url,
             client_id: encoded(client_id),
-            client_secret: encoded(client_secret.expose_secret()).into(),
-            refresh_token: refresh_token.clone(),
+            client_secret: encoded(client_secret.secret().expose_secret()).into(),
+            shown: [client_secret, refresh_token],
             latest: Mutex::new(None),
         }
     }
@@ -78,15 +81,16 @@ impl Tokens {
     }
 
     async fn fetch(&self, line: &Line, timeout: Duration) -> Result<Token, Failure> {
+        let [_, refresh_token] = &self.shown;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")
-            .append_pair("refresh_token", self.refresh_token.expose_secret())
+            .append_pair("refresh_token", refresh_token.secret().expose_secret())
             .finish();
         let basic = Authorization::Basic(&self.client_id, &self.client_secret);
         let answer = line.post(&self.url, "application/x-www-form-urlencoded", basic, form, timeout).await;
         let answer = answer.map_err(|error| Failure::again(format!("the token endpoint: {error}")))?;
         match answer.status {
-            200..=299 => granted(&answer.body),
+            200..=299 => granted(&answer.body).inspect(|_| self.shown.iter().for_each(Credential::note_use)),
             408 | 429 | 500..=599 => {
                 let error = format!("the token endpoint answered {}", answer.status);
                 Err(Failure::Again { error: error.into(), retry_after: answer.retry_after, whole_organisation: true })
@@ -94,7 +98,10 @@ impl Tokens {
             status => {
                 let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
                 let why = denied.error.filter(|error| error.len() < 100).unwrap_or_default();
-                Err(Failure::Denied(format!("the token endpoint answered {status} {why}").trim_end().into()))
+                let told = format!("the token endpoint answered {status} {why}");
+                // Whoever is told nothing but no by it has shown the wrong credentials.
+                let denial = if matches!(status, 400 | 403) { Denial::Credentials } else { of_status(status) };
+                Err(Failure::Denied(denial, told.trim_end().into()))
             }
         }
     }

@@ -35,6 +35,9 @@ def systemd():
     assert "serve --config /etc/imper-bridge/bridge.toml\n" in unit
     state = "/var/lib/" + re.search(r"^StateDirectory=(.+)$", unit, re.M)[1]
     text = (DEPLOY / "systemd/bridge.toml").read_text()
+    socket = (DEPLOY / "systemd/imper-bridge.socket").read_text()
+    (at,) = re.findall(r"^ListenStream=(.+)$", socket, re.M)
+    assert f'listen = "{at}"' in text, "the socket is where bridge.toml says"
     return text, "/run/credentials/imper-bridge.service", secrets, state, []
 
 
@@ -45,6 +48,28 @@ def compose():
     assert volumes["./compose/config"] == "/etc/imper-bridge"
     text = (DEPLOY / "compose/config/bridge.toml").read_text()
     return text, "/run/secrets", service["secrets"], volumes["journal"], []
+
+
+def compose_postgres():
+    """What the file with a database says of itself; a test of `tests/it/compose.rs` starts two bridges with its
+    configuration."""
+    services = yaml.safe_load((DEPLOY / "compose.postgres.yaml").read_text())["services"]
+    database = services.pop("postgres")
+    text = (DEPLOY / "compose/postgres/bridge.toml").read_text()
+    named = sorted(re.findall(r'file = "/run/secrets/([^"]+)"', text))
+    made = database["environment"]
+    assert f"postgres://{made['POSTGRES_USER']}@postgres/{made['POSTGRES_DB']}" in text
+    password = made["POSTGRES_PASSWORD_FILE"]
+    assert f'password = {{ file = "{password}" }}' in text and password.rsplit("/", 1)[1] in database["secrets"]
+    published = []
+    for name, service in services.items():
+        assert service["image"] == IMAGE and service["volumes"] == ["./compose/postgres:/etc/imper-bridge:ro"], name
+        assert sorted(service["secrets"]) == named, (name, named)
+        assert set(database["networks"]) < set(service["networks"]), name
+        published += [each.rsplit(":", 1) for each in service["ports"]]
+    assert {port for _, port in published} == {"8080", "8081"} == set(re.findall(r'^listen = ".+:(\d+)"', text, re.M))
+    assert len({at for at, _ in published}) == 2 * len(services), "each has ports of its own"
+    print(f"ok    deploy/compose.postgres.yaml: {len(services)} bridges and a database that agree on what they name")
 
 
 def kubernetes():
@@ -110,4 +135,5 @@ def try_out(name, configuration):
 
 try_out("deploy/systemd/bridge.toml", systemd())
 try_out("deploy/compose/config/bridge.toml", compose())
+compose_postgres()
 try_out("the ConfigMap", kubernetes())

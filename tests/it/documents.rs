@@ -16,11 +16,17 @@ use std::process::{Command, Output};
 use crate::bridge::{Bridge, Home, TOKEN, bare};
 use crate::cluster::{self, Database};
 use crate::relay::Relay;
+use crate::restoring;
 use crate::workday::{Applied, Workday};
 
 /// What may be said of a block that is run.
-const CONDITIONS: [&str; 4] =
-    ["in an empty folder", "with the bridge stopped", "once the interview is over", "one command ends with 1"];
+const CONDITIONS: [&str; 5] = [
+    "in an empty folder",
+    "on PostgreSQL",
+    "with the bridge stopped",
+    "once the interview is over",
+    "one command ends with 1",
+];
 
 const SEED: &str = include_str!("../../fixtures/seed.xml");
 const LEAVING: &str = include_str!("../../fixtures/seed-leaving.xml");
@@ -100,7 +106,10 @@ struct Scene {
     _relay: Relay,
     _workday: Workday,
     event: String,
+    /// Where the journal is, or may be moved to.
     database: Option<Database>,
+    /// An empty one.
+    other: Option<Database>,
 }
 
 fn sections(relay: &Relay, workday: &Workday) -> String {
@@ -117,8 +126,12 @@ impl Scene {
     /// An interview whose start is a dead letter; with globex one whose end Workday has dropped.
     async fn new(conditions: &[&str]) -> Self {
         let (relay, workday) = (Relay::start(), Workday::start());
-        let home = Home::new(&sections(&relay, &workday));
+        let mut home = Home::new(&sections(&relay, &workday));
         furnish(&home);
+        let in_database = conditions.contains(&"on PostgreSQL").then(|| cluster::shared().database(None));
+        if let Some(database) = &in_database {
+            home.set("IMPER_BRIDGE_STORE__URL", database.url());
+        }
         let bridge = home.start();
         relay.answer("400");
         let post = async |xml: &'static str| {
@@ -137,13 +150,18 @@ impl Scene {
         workday.applied("C-A1", Applied { application: "A1".into(), stage: "Offer".into(), disposition: None, at });
         bridge.delivered().await;
         if conditions.contains(&"with the bridge stopped") {
-            std::fs::copy(vacuumed(&home), home.path("backups/imper-bridge.db")).unwrap();
+            match &in_database {
+                None => drop(std::fs::copy(vacuumed(&home), home.path("backups/imper-bridge.db")).unwrap()),
+                Some(database) => restoring::dump(database, &home.path("backups/imper-bridge.dump")),
+            }
         }
         let is_empty = conditions.contains(&"in an empty folder");
-        let mut scene = Self { home, bridge: Some(bridge), _relay: relay, _workday: workday, event, database: None };
+        let other = in_database.as_ref().map(|_| cluster::shared().database(None));
+        let mut scene =
+            Self { home, bridge: Some(bridge), _relay: relay, _workday: workday, event, database: in_database, other };
         if is_empty || conditions.contains(&"with the bridge stopped") {
             assert!(scene.bridge.take().unwrap().terminate().success());
-            scene.database = Some(cluster::shared().database(None));
+            scene.database.get_or_insert_with(|| cluster::shared().database(None));
         }
         if is_empty {
             std::fs::remove_file(scene.home.path("bridge.toml")).unwrap();
@@ -165,6 +183,9 @@ impl Scene {
         }
         if let Some(database) = &self.database {
             text = text.replace("postgres://bridge@db1.example.com/bridge", &database.url());
+        }
+        if let Some(other) = &self.other {
+            text = text.replace("postgres://bridge@db2.example.com/bridge", &other.url());
         }
         text
     }

@@ -164,22 +164,31 @@ fn curl_and_openssl_connect_with_a_client_certificate() {
 }
 
 /// A connection that stays.
-struct Held(TlsStream<TcpStream>);
+pub(crate) struct Held(TlsStream<TcpStream>);
 
 impl Held {
     async fn open(bridge: &Bridge, trusted: &Authority) -> std::io::Result<Self> {
+        Self::over(TcpStream::connect(bridge.public.strip_prefix("https://").unwrap()).await?, trusted).await
+    }
+
+    /// Makes the handshake on a connection that is there.
+    pub(crate) async fn over(stream: TcpStream, trusted: &Authority) -> std::io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates([pem(&trusted.pem)]);
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        let stream = TcpStream::connect(bridge.public.strip_prefix("https://").unwrap()).await?;
         let name = ServerName::try_from("127.0.0.1").unwrap();
         Ok(Self(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
     }
 
     async fn is_answered(&mut self) -> bool {
-        if self.0.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.is_err() {
+        self.takes("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await
+    }
+
+    /// Whether a request is answered with 200.
+    pub(crate) async fn takes(&mut self, request: &str) -> bool {
+        if self.0.write_all(request.as_bytes()).await.is_err() {
             return false;
         }
         let mut head = [0; 12];

@@ -1,7 +1,7 @@
 //! A client of single bytes: what no HTTP library sends.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 
 use crate::bridge::{Bridge, PATIENCE};
 
@@ -10,7 +10,12 @@ pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     pub(crate) fn to(bridge: &Bridge) -> Self {
-        let stream = TcpStream::connect(bridge.public.strip_prefix("http://").unwrap()).unwrap();
+        Self::at(bridge.public.strip_prefix("http://").unwrap())
+    }
+
+    /// A connection to what listens there.
+    pub(crate) fn at(address: impl ToSocketAddrs) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)

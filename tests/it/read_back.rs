@@ -244,6 +244,14 @@ async fn a_denial_pauses_so_that_no_account_is_locked_until_somebody_mends_it() 
     }
 }
 
+/// Which credentials were used.
+async fn used(bridge: &Bridge) -> Vec<String> {
+    let answer = bridge.api("credentials?orgid=acme").await;
+    let credentials = answer["credentials"].as_array().unwrap().iter();
+    let used = credentials.filter(|credential| !credential["last_used_at"].is_null());
+    used.map(|credential| credential["key"].as_str().unwrap().to_owned()).collect()
+}
+
 #[tokio::test]
 async fn an_access_token_is_fetched_once_and_anew_when_it_is_not_taken() {
     let workday = Workday::start();
@@ -264,6 +272,7 @@ async fn an_access_token_is_fetched_once_and_anew_when_it_is_not_taken() {
         read(&bridge, &format!("A{n}")).await;
     }
     assert_eq!(workday.tokens(), 1);
+    assert_eq!(used(&bridge).await, ["workday.client_secret", "workday.refresh_token"]);
     workday.expire_tokens();
     bridge.change("acme", "B", "Interview").await;
     let read_with_another = read(&bridge, "B").await;
@@ -278,8 +287,12 @@ async fn a_password_is_exchanged_without_a_gap() {
     let section = workday.section("acme").replace(PASSWORD, "the old one");
     let home = Home::new(&in_process(&format!("{section}password_next = \"{PASSWORD}\"\n")));
     let bridge = home.start();
+    assert!(used(&bridge).await.is_empty());
     bridge.change("acme", "A1", "Interview").await;
     assert_eq!(read(&bridge, "A1").await["read_back"]["attempts"], 1);
+    assert_eq!(used(&bridge).await, ["workday.password_next"], "what was refused was not used");
+    let listed = bridge.api("credentials?orgid=acme").await;
+    assert_eq!(listed["credentials"][0]["key"], "workday.password");
     let before = workday.asked().len();
     bridge.change("acme", "A2", "Interview").await;
     read(&bridge, "A2").await;

@@ -119,6 +119,30 @@ async fn a_reload_of_what_is_wrong_names_all_of_it_and_changes_nothing() {
     assert_eq!(bridge.status_of("A2").await.0, 200);
 }
 
+/// Where the bridge listens, a reload does not change; what depends on it must not change alone.
+#[tokio::test]
+async fn what_is_allowed_on_loopback_alone_waits_for_a_start_there() {
+    let home = Home::new("");
+    let bearer = "[org.acme]\nauth.bearer = \"s3cret\"\nhandler = \"in_process\"\n";
+    let others =
+        "public_url = \"https://bridge.example.com\"\nbehind_tls_proxy = true\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    home.configure(bearer);
+    let loopback = std::fs::read_to_string(home.path("bridge.toml")).unwrap();
+    let open = loopback.replacen("listen = \"127.0.0.1:0\"", &format!("{others}listen = \"0.0.0.0:0\""), 1);
+    std::fs::write(home.path("bridge.toml"), open).unwrap();
+    let bridge = home.start();
+    assert_eq!(bridge.status_of("A1").await.0, 401);
+    home.configure(ACME);
+    let (code, said, told) = reload(&home, &bridge);
+    assert_eq!((code, said.as_str()), (1, ""));
+    for part in ["org.acme.auth.none lets everyone in", "listens at http://0.0.0.0:", "restart it"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(bridge.status_of("A1").await.0, 401, "nobody is let in by it");
+    home.configure(bearer);
+    assert!(reload(&home, &bridge).1.contains("at the next start: listen"));
+}
+
 #[tokio::test]
 async fn only_an_operator_of_everything_reloads() {
     let home = Home::new(&format!(

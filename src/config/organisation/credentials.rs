@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::super::section::{Reader, Section, Wrong};
 use super::super::tree::Item;
 use super::super::value::{boolean, text, time};
@@ -127,12 +129,50 @@ pub(super) fn workday(mut section: Section<'_, '_>) -> Option<Workday> {
     let soap_url = section.required("soap_url", "the Recruiting service's URL", address::called);
     let credentials = if section.has("token_url") { refresh(&mut section) } else { password(&mut section) };
     let details = section.value("details_days", time("days", 86_400.0, 0.0..=3_650.0));
+    if let (Some(url), Some(credentials)) = (&soap_url, &credentials) {
+        odd(&section, url, credentials);
+    }
     section.finish();
     Some(Workday {
         soap_url: soap_url?,
         credentials: credentials?,
         details: details.unwrap_or(Duration::from_secs(7 * 86_400)),
     })
+}
+
+/// Says what Workday would hardly answer to: it may be right all the same.
+fn odd(section: &Section<'_, '_>, url: &Url, credentials: &WorkdayCredentials) {
+    let tenant = tenant(url);
+    if tenant.is_none() {
+        section.reader().warn(format!(
+            "{} is {url}: the Recruiting service of a tenant is at /ccx/service/TENANT/Recruiting/vNN.N; compare it \
+             with the URL that Workday shows",
+            section.path_of("soap_url")
+        ));
+    }
+    let WorkdayCredentials::Password { username, .. } = credentials else { return };
+    let key = section.path_of("username");
+    match (username.rsplit_once('@'), tenant) {
+        (None, tenant) => {
+            let example = tenant.unwrap_or("TENANT");
+            section
+                .reader()
+                .warn(format!("{key} is {username}: Workday takes USER@TENANT, such as {username}@{example}"));
+        }
+        (Some((_, named)), Some(tenant)) if named != tenant => {
+            section.reader().warn(format!("{key} is of the tenant {named}, but soap_url names {tenant}"));
+        }
+        _ => {}
+    }
+}
+
+/// The tenant that the address of its Recruiting service names.
+fn tenant(url: &Url) -> Option<&str> {
+    let mut parts = url.path().strip_prefix("/ccx/service/")?.trim_end_matches('/').split('/');
+    let (tenant, service, version) = (parts.next()?, parts.next()?, parts.next()?);
+    let (major, minor) = version.strip_prefix('v')?.split_once('.').unwrap_or((&version[1..], "0"));
+    let is_version = [major, minor].iter().all(|part| part.parse::<u16>().is_ok());
+    (!tenant.is_empty() && service == "Recruiting" && is_version && parts.next().is_none()).then_some(tenant)
 }
 
 fn password(section: &mut Section<'_, '_>) -> Option<WorkdayCredentials> {
