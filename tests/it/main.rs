@@ -15,6 +15,7 @@ mod cluster;
 mod commands;
 mod console;
 mod database_reads;
+mod database_trouble;
 mod delivery;
 mod doctor;
 mod documents;

@@ -76,7 +76,7 @@ async fn what_is_acknowledged_is_on_the_disk_whatever_the_server_is_set_to() {
     assert!(bridge.terminate().success());
 }
 
-async fn ready(bridge: &Bridge, status: u16) {
+pub(crate) async fn ready(bridge: &Bridge, status: u16) {
     let begun = Instant::now();
     while bridge.get("/readyz").await.status() != status {
         assert!(begun.elapsed() < PATIENCE, "/readyz becomes {status}");

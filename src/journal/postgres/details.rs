@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row};
 
 use super::claim::now;
 use super::gate::milliseconds;
-use super::link::{Failure, Values};
+use super::link::{Failure, Values, together};
 use super::row::{EVENT_COLUMNS, millisecond, number, optional, organisation, stored, text};
 use super::settle::Held;
 use super::shared::Shared;
@@ -62,7 +62,7 @@ pub(super) async fn want(client: &Client, held: &[Held<'_>], now: i64) -> Result
 pub(super) async fn claim(client: &Client, shared: &Shared, quota: &Quota, lease: Duration) -> Result<Claims, Failure> {
     let known: Vec<_> = quota.known.iter().filter(|org| quota.of(org) > 0).collect();
     let names: Vec<_> = known.iter().map(|org| org.as_str()).collect();
-    let (now, holds) = tokio::try_join!(now(client), holds(client, &names))?;
+    let (now, holds) = together!(now(client), holds(client, &names))?;
     let probed = probed(client, &holds, now).await?;
     let (mut orgs, mut most, mut after, mut opens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for org in known {
