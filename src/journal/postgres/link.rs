@@ -98,7 +98,8 @@ pub(super) async fn telling<T, E: Into<Failure>>(work: impl Future<Output = Resu
     done
 }
 
-/// Does work of one transaction side by side, up to the first failure.
+/// Does work of one transaction side by side, up to the first failure. Statements are sent in the order in
+/// which the work stands here.
 macro_rules! together {
     ($($work:expr),+ $(,)?) => {
         tokio::try_join!(biased; $($crate::journal::postgres::link::telling($work)),+)
