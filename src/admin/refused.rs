@@ -122,7 +122,7 @@ pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Jso
     let parameters = Parameters::of(&request, &[&["orgid", "code"], Paging::NAMES].concat())?;
     let filter = RefusedFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?)?,
-        code: parameters.parse::<String>("code", "a code")?,
+        code: parameters.take("code", "a code", |value| (!value.contains('\0')).then(|| value.to_owned()))?,
     };
     let paging = parameters.paging()?;
     let page = admin.public.refused.list(filter, paging.cursor, paging.limit).await?;

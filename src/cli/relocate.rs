@@ -66,6 +66,12 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let target = match Target::open(&to, source.origin()) {
         Err(TargetError::Open(error @ OpenError::Url(_))) => return refused(format_args!("{error}")),
+        Err(moved @ TargetError::Moved) => {
+            eprintln!(
+                "imper-bridge: {moved}; what bridges stored there since is kept, and there is nothing left to do"
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
         target => target.context("the database cannot take the journal in")?,
     };
     carried(&source, target).context("it is not done; the same command goes on where this one stopped")

@@ -89,6 +89,12 @@ impl Database {
         if !["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(form.into());
         }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        // What follows is then a part of a password, and would be shown as a host or a parameter.
+        let cut_short = !authority.contains('@') && rest.contains('@');
+        if cut_short || authority.matches('@').count() > 1 {
+            return Err("a user and a password are written with %40 for @, %2F for /, %3F for ? and %23 for #".into());
+        }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let (hosts, name) = place.split_once('/').unwrap_or((place, ""));
@@ -178,13 +184,17 @@ mod tests {
             ("postgre://u:hunter2@a/db", "the form"),
             ("jdbc:postgresql://u:hunter2@a/db", "the form"),
             ("postgres://u:hunter2@a", "the form"),
+            ("postgres://u:hun@ter2@a/db", "%40"),
+            ("postgres://u:hun/ter2@a/db", "%2F"),
+            ("postgres://u:hun?ter2@a/db", "%3F"),
+            ("postgres://u:hun?sslmode=ter2@a/db", "%3F"),
             ("postgres://u:hunter2@a:54x2/db", "\"54x2\" is no port"),
             ("postgres://u:hunter2@a/db?sslmode=allow", "verify-full"),
             ("postgres://u:hunter2@a/db?sslrootcert=/ca.pem", "SSL_CERT_FILE"),
             ("postgres://u:hunter2@a/db?pool_size=3", "\"pool_size\" is not known"),
         ] {
             let why = read(url).unwrap_err();
-            assert!(why.contains(says) && !why.contains("hunter2"), "{url}: {why}");
+            assert!(why.contains(says) && !why.contains("hun") && !why.contains("ter2"), "{url}: {why}");
         }
     }
 }

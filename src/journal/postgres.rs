@@ -9,7 +9,7 @@
 //!   records results, `gate` is what stops an organisation, `set_up` what results do to
 //!   that, `protect` what became of protections.
 //! - `details` is the lane in which a protection's details are read back.
-//! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
+//! - `read` answers queries; `upkeep`, `erasure` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
 //! - `line` finds the server among those of the URL, `link` is a connection to it, `schema` makes the tables, `row` knows how values stand in them.
 //! - `target` takes in a journal that is carried here from another store.
@@ -17,12 +17,13 @@
 //! - `refused` keeps what was refused, `nonces` which tokens were used; they have nothing to do with
 //!   the rest.
 //!
-//! Only the database's clock counts. Locks are taken in one order: gates for probes, applications,
+//! Only the database's clock counts. Locks are taken in one order: erasures, gates for probes, applications,
 //! lanes, gates for results, figures; of each kind in the order of their keys.
 
 mod accept;
 mod claim;
 mod details;
+mod erasure;
 mod figures;
 mod gate;
 mod knowledge;
@@ -264,7 +265,7 @@ impl Upkeep for Postgres {
 
     fn erasures(&self, limit: usize) -> Ticket<Vec<Erasure>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.query(async move |client, _| removal::erasures(client, limit).await)
+        self.query(async move |client, _| erasure::erasures(client, limit).await)
     }
 
     fn purge(&self, older_than: Duration) -> Ticket<u64> {

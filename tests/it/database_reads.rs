@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use imper_bridge::journal::postgres::Postgres;
-use imper_bridge::journal::{Ages, Records, Upkeep};
+use imper_bridge::journal::{Ages, ApplicationFilter, Records, Upkeep};
 
 use crate::bridge::PATIENCE;
 use crate::cluster::{self, Database};
@@ -87,6 +87,35 @@ fn figures_read_only_what_is_overdue() {
     let after = read(&database, &["work", "application"]);
     let (rows, entries) = (after.0 - before.0, after.1 - before.1);
     assert!(rows < 20_000 && entries < 20_000, "{rows} rows were read one after the other, {entries} by an index");
+}
+
+/// A page of the interviews that are open is chosen before anything else is looked up.
+#[test]
+fn a_page_of_open_interviews_reads_no_more_than_it_shows() {
+    let database = cluster::shared().database(None);
+    drop(Postgres::open(options(&database)).unwrap());
+    database.run(
+        "INSERT INTO event (sequence, received_at, application, orgid, job_application_id, candidate_id,
+                job_requisition_id, event_type, stale, now, reason, source, deliver)
+             SELECT n, journal_now(), md5(n::text)::uuid, 'acme', 'A' || n, 'W' || n, 'R1', 0, false, true, 2, 0, false
+             FROM generate_series(1, 20000) n;
+         INSERT INTO application (key, orgid, position, likeness, applied, applied_at, applied_as, head, since, since_at,
+                heard_at)
+             SELECT application, orgid, 1, application, sequence, received_at, 0, sequence, sequence, received_at,
+                received_at FROM event;
+         ANALYZE event, application",
+    );
+    let tables = ["event", "application", "lane", "work", "duplicate", "attempt"];
+    let before = read(&database, &tables);
+    let journal = Postgres::open(options(&database)).unwrap();
+    for orgs in [None, Some(vec!["acme".parse().unwrap()])] {
+        let page = journal.in_interview(ApplicationFilter { orgs }, None, 10).wait().unwrap();
+        assert_eq!((page.items.len(), page.next.is_some()), (10, true));
+    }
+    journal.close();
+    let after = read(&database, &tables);
+    let (rows, entries) = (after.0 - before.0, after.1 - before.1);
+    assert!(rows < 1_000 && entries < 1_000, "{rows} rows were read one after the other, {entries} by an index");
 }
 
 /// Many old events go in small steps, found by indexes, while a bridge takes messages of the same

@@ -16,6 +16,7 @@ mod commands;
 mod compose;
 mod console;
 mod database_reads;
+mod database_trouble;
 mod delivery;
 mod doctor;
 mod documents;

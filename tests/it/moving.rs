@@ -237,6 +237,10 @@ fn a_move_into_what_is_not_empty_or_from_what_is_not_there_is_refused() {
     let (code, text) = said(&moving(&home, &database.url()).output().unwrap());
     assert_eq!(code, Some(0), "an empty journal is moved as well: {text}");
     let (code, text) = said(&moving(&home, &database.url()).output().unwrap());
+    assert!(code == Some(0) && text.contains("this journal was moved here already"), "{text}");
+    let other = Home::new(&sections(&relay));
+    assert!(other.start().terminate().success());
+    let (code, text) = said(&moving(&other, &database.url()).output().unwrap());
     assert!(code == Some(1) && text.contains("holds a journal already"), "{text}");
 }
 

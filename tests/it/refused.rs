@@ -120,7 +120,13 @@ async fn only_known_senders_messages_are_kept_and_only_who_may_see_them_does() {
         assert_eq!(bridge.admin_get(&one, token).await.status(), read, "{token}");
         assert_eq!(retry(&bridge, &id, token).await.0, act, "{token}");
     }
-    for (path, status) in [("refused/x", 400), ("refused/99", 404), ("refused?limit=0", 400), ("refused/1?x=y", 400)] {
+    for (path, status) in [
+        ("refused/x", 400),
+        ("refused/99", 404),
+        ("refused?limit=0", 400),
+        ("refused?code=%00", 400),
+        ("refused/1?x=y", 400),
+    ] {
         assert_eq!(bridge.admin_get(&format!("/api/v1/{path}"), TOKEN).await.status(), status, "{path}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imper_bridge::domain::OrgId;
+use imper_bridge::domain::{CandidateId, OrgId};
 use imper_bridge::journal::postgres::{Options, Postgres};
 use imper_bridge::journal::refused::MOST_KEPT;
 use imper_bridge::journal::{Refused, RefusedFilter, RefusedHead, Upkeep};
@@ -12,7 +12,6 @@ use crate::bridge::{Bridge, PATIENCE, command};
 use crate::chance;
 use crate::cluster::{self, Cluster, Database, Pooler};
 use crate::fleet::{self, Fleet};
-use crate::journal_contract;
 use crate::relay::Relay;
 
 const CLIENTS: usize = 6;
@@ -77,7 +76,7 @@ async fn what_is_acknowledged_is_on_the_disk_whatever_the_server_is_set_to() {
     assert!(bridge.terminate().success());
 }
 
-async fn ready(bridge: &Bridge, status: u16) {
+pub(crate) async fn ready(bridge: &Bridge, status: u16) {
     let begun = Instant::now();
     while bridge.get("/readyz").await.status() != status {
         assert!(begun.elapsed() < PATIENCE, "/readyz becomes {status}");
@@ -166,27 +165,37 @@ fn what_one_bridge_entered_another_does_not_strike_out() {
     assert!(nonces.enter(org, [8; 20]).wait().is_err(), "a journal that is closed takes nothing");
 }
 
-/// Two bridges find the same erasure to be done at the same time: the receipt says what was erased, whoever
-/// came first.
+/// Two bridges that do the same erasure at the same time, in several steps, remove everything once,
+/// and the receipt says how much that was.
 #[test]
-fn a_receipt_of_an_erasure_is_written_once() {
+fn a_receipt_counts_what_all_bridges_removed() {
     let database = cluster::shared().database(None);
-    let open = || Postgres::open(options(&database)).unwrap();
-    let (one, other) = (open(), open());
-    let message = journal_contract::message("A1", "Interview");
-    let (org, candidate) = (message.org.clone(), message.change.candidate.clone());
-    journal_contract::accept(&one, message);
-    let number = one.erase(org, candidate, "operator".into()).wait().unwrap();
-    let busy = database.hold("SELECT FROM application FOR UPDATE");
-    let (first, second) = (one.finish_erasure(number, true), other.finish_erasure(number, true));
+    let bridges = [(); 2].map(|()| Postgres::open(options(&database)).unwrap());
+    database.run(
+        "INSERT INTO event (sequence, received_at, application, orgid, job_application_id, candidate_id,
+                job_requisition_id, event_type, stale, now, reason, source, deliver)
+             SELECT 1000000 + n, journal_now(), md5((n % 3000)::text)::uuid, 'acme', 'A' || n % 3000, 'W1', 'R1', 2, false,
+                    false, 2, 0, false FROM generate_series(1, 9000) n;
+         INSERT INTO application (key, orgid, position, likeness, applied, applied_at, applied_as, head, heard_at)
+             SELECT application, orgid, 0, application, max(sequence), max(received_at), 2, max(sequence), max(received_at)
+             FROM event GROUP BY application, orgid",
+    );
+    let (org, candidate) = ("acme".parse().unwrap(), CandidateId::new("W1").unwrap());
+    let number = bridges[0].erase(org, candidate, "anna".into()).wait().unwrap();
+    let held = database.hold("SELECT FROM application FOR UPDATE");
+    let finishing = bridges.each_ref().map(|bridge| bridge.finish_erasure(number, false));
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let begun = Instant::now();
     while database.run(waits) != "2" {
         assert!(begun.elapsed() < PATIENCE, "both wait");
     }
-    drop(busy);
-    let receipts = [first.wait().unwrap().unwrap(), second.wait().unwrap().unwrap()];
-    assert_eq!(receipts.map(|receipt| receipt.events), [1, 1]);
+    drop(held);
+    let receipts = finishing.map(|finishing| finishing.wait().unwrap().unwrap());
+    for receipt in receipts {
+        assert_eq!((receipt.events, receipt.done_at.is_some()), (9000, true));
+    }
+    assert_eq!(database.run("SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM application)"), "0|0");
+    bridges.iter().for_each(Upkeep::close);
 }
 
 /// A database that has no room for every character would turn a message away for ever.

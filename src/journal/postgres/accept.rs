@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use super::figures::{Desk, Tally};
 use super::knowledge::{self, Loaded};
-use super::link::{Failure, Link};
+use super::link::{Failure, Link, together};
 use super::row::text;
 use super::shared::Shared;
 use super::store::{self, NewRow};
@@ -50,6 +50,7 @@ pub(super) async fn run(mut link: Link, shared: &Shared, mut asked: mpsc::Receiv
         };
         match taken {
             Ok(outcomes) => {
+                shared.trust();
                 shared.counted(&outcomes.tally);
                 shared.observer.committed(promises.len(), begun.elapsed());
                 for (taken, count) in &outcomes.taken {
@@ -210,7 +211,7 @@ impl<'m> Turn<'m> {
             .filter_map(|key| Some((*key, known(key)?, touched.get(key).copied().flatten())))
             .collect();
         let blank: Vec<_> = loaded.applications.keys().filter(|key| known(key).is_none()).collect();
-        tokio::try_join!(
+        together!(
             store::events(client, &self.rows, at),
             store::messages(client, &self.rows, at),
             store::standings(client, &standings, at),

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::gate::{self, Gate, Opening, milliseconds};
-use super::link::{Failure, Values};
+use super::link::{Failure, Values, together};
 use super::row::{EVENT_COLUMNS, EVENT_WIDTH, Stored, number, organisation, stored};
 use super::shared::Shared;
 use crate::domain::OrgId;
@@ -44,13 +44,12 @@ pub(super) async fn claim(
     turn: usize,
 ) -> Result<Claims, Failure> {
     let known: Vec<_> = quota.known.iter().map(OrgId::as_str).collect();
-    let (now, gates) = tokio::try_join!(now(client), gate::look(client, &known))?;
+    let (now, gates) = together!(now(client), gate::look(client, &known))?;
     let probed = probe_locks(client, &gates, now).await?;
     let ask = ask(quota, &gates, &probed, now);
     let picks = fair(picks(client, &ask, now).await?, quota.total, turn);
     // Statements that are sent together are done in the order in which they stand here.
-    let (claimed, next_due) =
-        tokio::try_join!(biased; record(client, shared, &picks, now, lease), next_due(client, &ask, now))?;
+    let (claimed, next_due) = together!(record(client, shared, &picks, now, lease), next_due(client, &ask, now))?;
     for (org, mut gate) in probed {
         if let Some(pick) = picks.iter().find(|pick| pick.org.as_str() == org) {
             gate.probe_started(lease, now);
@@ -174,7 +173,7 @@ async fn record(
     }
     let orgs: Vec<_> = picks.iter().map(|pick| pick.org.as_str()).collect();
     let until = now.saturating_add(milliseconds(lease));
-    let (waiting, passed) = tokio::try_join!(waiting(client, shared, picks, now, until), passed(client, &orgs))?;
+    let (waiting, passed) = together!(waiting(client, shared, picks, now, until), passed(client, &orgs))?;
     let claimed = picks.iter().filter_map(|pick| {
         let waits = waiting.get(&pick.event)?;
         Some(claimed(waits, passed.get(pick.org.as_str()).copied().unwrap_or(0), now))

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::link::{Failure, Values};
+use super::link::{Failure, Values, together};
 use crate::domain::OrgId;
 
 /// What a row adds to one that is there.
@@ -55,7 +55,7 @@ impl Tally {
 
     /// Adds everything to the desk's rows.
     pub(super) async fn add(&self, client: &Client, desk: Desk) -> Result<(), Failure> {
-        tokio::try_join!(self.add_figures(client, desk), self.add_stages(client, desk))?;
+        together!(self.add_figures(client, desk), self.add_stages(client, desk))?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::link::{Failure, Values};
+use super::link::{Failure, Values, together};
 use super::row::{decoded, microsecond, millisecond, number, optional, position, uuid};
 use crate::domain::EventType;
 use crate::domain::lifecycle::{Likeness, Standing};
@@ -56,8 +56,7 @@ pub(super) async fn load(client: &Client, messages: &[Keyed]) -> Result<Loaded, 
     let keys: Vec<_> = messages.iter().filter_map(|message| message.message).map(uuid).collect();
     let limited = messages.iter().filter(|message| message.incoming.pending_limit > 0);
     let limited: BTreeSet<_> = limited.map(|message| message.incoming.org.as_str()).collect();
-    let (clock, known, pending) =
-        tokio::try_join!(clock(client, wanted), repeated(client, &keys), pending(client, limited))?;
+    let (clock, known, pending) = together!(clock(client, wanted), repeated(client, &keys), pending(client, limited))?;
     let heard = loaded.applications.values().filter_map(|locked| locked.heard_at).max();
     loaded.at = heard.map_or(clock.0, |heard| heard.max(clock.0));
     (loaded.numbers, loaded.messages, loaded.pending) = (clock.1, known, pending);
@@ -83,7 +82,7 @@ async fn lock(client: &Client, messages: &[Keyed]) -> Result<HashMap<Key, Locked
     let (new, wanted): (Values<'_>, Values<'_>) =
         (&[(&keys, Type::UUID_ARRAY), (&orgs, Type::TEXT_ARRAY)], &[(&all, Type::UUID_ARRAY)]);
     loop {
-        let (_, rows) = tokio::try_join!(client.execute_typed(made, new), client.query_typed(locks, wanted))?;
+        let (_, rows) = together!(client.execute_typed(made, new), client.query_typed(locks, wanted))?;
         let read = |row: &Row| Ok((row.try_get::<_, Uuid>(0)?.as_u128(), locked_row(row)?));
         let locked = rows.iter().map(read).collect::<Result<HashMap<_, _>, Failure>>()?;
         // A row that was there may have been purged before it could be locked: it is made anew.

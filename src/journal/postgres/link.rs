@@ -66,6 +66,11 @@ impl Failure {
         Self::Line(told(error))
     }
 
+    /// Whether somebody held a lock for longer than was waited for.
+    pub(super) fn is_of_lock(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether the same again may well succeed.
     fn passes(&self) -> bool {
         let Self::Sql(error) = self else { return false };
@@ -80,6 +85,27 @@ impl From<Failure> for Unavailable {
         Self::Failing(failure.to_string())
     }
 }
+
+/// Waits for work beside which other work of the same transaction is under way. Where that other work
+/// fails, all that comes after it does so too, for no reason of its own: only the first is told.
+pub(super) async fn telling<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+    let done = work.await.map_err(E::into);
+    if let Err(Failure::Sql(error)) = &done
+        && error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+    {
+        std::future::pending::<()>().await;
+    }
+    done
+}
+
+/// Does work of one transaction side by side, up to the first failure. Statements are sent in the order in
+/// which the work stands here.
+macro_rules! together {
+    ($($work:expr),+ $(,)?) => {
+        tokio::try_join!(biased; $($crate::journal::postgres::link::telling($work)),+)
+    };
+}
+pub(super) use together;
 
 /// What a statement is given, each with its type: nothing is looked up or prepared for it.
 pub(super) type Values<'v> = &'v [(&'v (dyn ToSql + Sync), Type)];

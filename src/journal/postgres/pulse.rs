@@ -39,15 +39,32 @@ pub(super) async fn run(mut link: Link, shared: &Shared, mut closing: watch::Rec
     }
 }
 
+/// What room for events takes: a server whose disk is full still changes a row that it has.
+const PROBE: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s';
+    INSERT INTO process (id, seen_at) SELECT md5(n::text)::uuid, 0 FROM generate_series(1, 5000) n;
+    ROLLBACK";
+
 /// Looks once.
 pub(super) async fn look(link: &mut Link, shared: &Shared) {
-    match seen(link, shared).await {
+    let seen = match seen(link, shared).await {
+        Ok(pulses) if shared.is_doubtful() => probe(link).await.map(|()| {
+            shared.trust();
+            pulses
+        }),
+        seen => seen,
+    };
+    match seen {
         Ok(pulses) => {
             shared.refresh(pulses);
             shared.show(Health::Ready);
         }
         Err(failure) => drop(shared.failed(failure)),
     }
+}
+
+/// Tries whether there is room, and leaves nothing.
+async fn probe(link: &mut Link) -> Result<(), Failure> {
+    link.ask(async |client| Ok(client.batch_execute(PROBE).await?)).await
 }
 
 async fn seen(link: &mut Link, shared: &Shared) -> Result<Vec<Pulse>, Failure> {

@@ -1,6 +1,7 @@
 //! The tables, made and brought up to date by whoever comes first.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -59,8 +60,32 @@ pub(super) struct Identity {
     pub(super) keys: Keys,
 }
 
-/// Brings the tables up to date. Any number of bridges may do so at once: all but one wait.
+/// How long a change of a table waits for whoever uses it, while those that come after wait as well.
+const LOCK_WITHIN: &str = "SET LOCAL lock_timeout = '1s'";
+
+/// How often a change is tried, and how long bridges that run have the table to themselves between.
+const LOCK_TRIES: usize = 150;
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+
+/// Brings the tables up to date. Any number of bridges may do so at once: all but one wait. Where
+/// somebody holds a table for long, it is tried again, so that bridges that run go on meanwhile.
 pub(super) async fn migrate(client: &mut Client) -> Result<Identity, SchemaError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match attempt(client).await {
+            Err(SchemaError::Failure(failure)) if failure.is_of_lock() && tries < LOCK_TRIES => {
+                if tries == 1 {
+                    tracing::warn!(%failure, "somebody holds a table that is to be brought up to date; trying again");
+                }
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn attempt(client: &mut Client) -> Result<Identity, SchemaError> {
     let transaction = client.transaction().await.map_err(Failure::from)?;
     let within = transaction.client();
     lock(within).await?;
@@ -82,6 +107,7 @@ pub(super) async fn make(within: &Client) -> Result<(), SchemaError> {
     let made = "CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, works_with integer NOT NULL)";
     within.batch_execute(made).await.map_err(Failure::from)?;
     let found = usable(version(within).await?)?;
+    within.batch_execute(LOCK_WITHIN).await.map_err(Failure::from)?;
     for (sql, _) in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         within.batch_execute(sql).await.map_err(Failure::from)?;
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::figures::{Desk, Tally};
 use super::gate::{self, Gate};
-use super::link::Failure;
+use super::link::{Failure, together};
 use super::row::{organisation, text};
 use super::{claim, details, protect, set_up};
 use crate::domain::OrgId;
@@ -49,7 +49,7 @@ pub(super) struct Outcomes {
 
 /// Records the results.
 pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlement]) -> Result<Outcomes, Failure> {
-    let (now, lanes) = tokio::try_join!(claim::now(client), lock(client, settlements))?;
+    let (now, lanes) = together!(claim::now(client), lock(client, settlements))?;
     let mut held = Vec::new();
     let mut seen = HashSet::new();
     let mut answers = Vec::with_capacity(settlements.len());
@@ -65,8 +65,7 @@ pub(super) async fn settle(client: &Client, desk: Desk, settlements: &[Settlemen
     let tally = tally(&held);
     // Statements that are sent together are done in the order in which they stand here: a lane goes
     // on once its head is gone, and sees what was put into it before it was locked.
-    tokio::try_join!(
-        biased;
+    together!(
         results(client, &held),
         work(client, &held),
         set_up::strikes(client, &held),
@@ -192,7 +191,7 @@ async fn work(client: &Client, held: &[Held<'_>]) -> Result<(), Failure> {
     let dead = events(held, |verdict| verdict == Verdict::Dead);
     let (gone, given_up) =
         ("DELETE FROM work WHERE event = ANY ($1)", "UPDATE work SET state = 1 WHERE event = ANY ($1)");
-    tokio::try_join!(execute(client, gone, &delivered), execute(client, given_up, &dead))?;
+    together!(execute(client, gone, &delivered), execute(client, given_up, &dead))?;
     Ok(())
 }
 

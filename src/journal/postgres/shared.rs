@@ -1,5 +1,6 @@
 //! What the desks of one process share, and show without a query.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) identity: Identity,
     pub(super) observer: Arc<dyn Observer>,
     health: Mutex<Health>,
+    /// Something failed since the database last took something new in.
+    doubtful: AtomicBool,
     pulse: Mutex<Shown>,
     wake: watch::Sender<u64>,
     tables: Mutex<Result<Tables, String>>,
@@ -40,6 +43,7 @@ impl Shared {
             identity,
             observer,
             health: Mutex::new(Health::Ready),
+            doubtful: AtomicBool::new(false),
             pulse: Mutex::default(),
             wake: watch::Sender::new(0),
             tables: Mutex::new(Ok(Tables::Current)),
@@ -70,8 +74,19 @@ impl Shared {
     /// Takes note of a failure; what whoever asked is told.
     pub(super) fn failed(&self, failure: Failure) -> Unavailable {
         let reason = Unavailable::from(failure);
+        self.doubtful.store(true, Relaxed);
         self.show(Health::NotReady(reason.clone()));
         reason
+    }
+
+    /// Whether it is to be tried if the database takes something new in.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Relaxed)
+    }
+
+    /// The database has taken something new in.
+    pub(super) fn trust(&self) {
+        self.doubtful.store(false, Relaxed);
     }
 
     /// Takes note of how the tables stand; an error if they are not for this bridge any more.

@@ -36,6 +36,9 @@ pub enum TargetError {
     /// There is a journal that is whole.
     #[error("the database holds a journal already; name an empty one")]
     Journal,
+    /// This journal is here already, as a whole.
+    #[error("this journal was moved here already")]
+    Moved,
     /// Somebody else's tables are there.
     #[error("the database holds {0} tables of something else; name an empty one")]
     Foreign(i64),
@@ -148,6 +151,7 @@ async fn prepare(client: &Client, origin: &Origin) -> Result<(), TargetError> {
         }
         Some(schema::Found::Moving) if same(client, origin).await? => Ok(()),
         Some(schema::Found::Moving) => Err(TargetError::Another),
+        Some(schema::Found::Whole) if is_own(client, origin).await? => Err(TargetError::Moved),
         Some(schema::Found::Whole) => Err(TargetError::Journal),
     }
 }
@@ -173,6 +177,14 @@ async fn same(client: &Client, origin: &Origin) -> Result<bool, Failure> {
     let (tag, last): (i32, i64) = (row.try_get(0)?, row.try_get(2)?);
     let hash_key: &[u8] = row.try_get(1)?;
     Ok(tag as u32 == origin.tag && hash_key == origin.hash_key && last as u64 == origin.last)
+}
+
+/// Whether the journal that is here came out of the same file.
+async fn is_own(client: &Client, origin: &Origin) -> Result<bool, Failure> {
+    let row = client.query_typed_opt("SELECT tag, hash_key FROM journal", &[]).await?;
+    let Some(row) = row else { return Ok(false) };
+    let (tag, hash_key): (i32, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(tag as u32 == origin.tag && hash_key == origin.hash_key)
 }
 
 async fn put(client: &Client, table: &Table, rows: &[Row]) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use super::super::claim::now;
 use super::super::gate::milliseconds;
-use super::super::link::{Failure, Values};
+use super::super::link::{Failure, Values, together};
 use super::super::row::{EVENT_COLUMNS, stored};
 use super::super::shared::Shared;
 use super::set_hold;
@@ -35,7 +35,7 @@ pub(in crate::journal::postgres) async fn claim(
 ) -> Result<Claims, Failure> {
     let known: Vec<_> = quota.known.iter().filter(|org| quota.of(org) > 0).collect();
     let names: Vec<_> = known.iter().map(|org| org.as_str()).collect();
-    let (now, holds) = tokio::try_join!(now(client), holds(client, &names))?;
+    let (now, holds) = together!(now(client), holds(client, &names))?;
     let probed = probed(client, &holds, now).await?;
     let (mut orgs, mut most, mut after, mut opens) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for org in known {

@@ -47,13 +47,15 @@ pub(in crate::journal::postgres) async fn in_interview(
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&after, Type::INT8)];
     let narrowed = if let Some(orgs) = &orgs {
         values.push((orgs, Type::TEXT_ARRAY));
-        "AND a.orgid = ANY ($2)"
+        "AND orgid = ANY ($2)"
     } else {
         ""
     };
+    // The page is chosen first: what else is shown is looked up for it alone.
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS}, a.since_at, a.since FROM event {JOINS}
-         WHERE a.since > $1 AND event.sequence = a.head {narrowed} ORDER BY a.since LIMIT {}",
+        "SELECT {EVENT_COLUMNS}, {JOINED_COLUMNS}, a.since_at, a.since
+         FROM (SELECT head FROM application WHERE since > $1 {narrowed} ORDER BY since LIMIT {}) page
+         JOIN event ON event.sequence = page.head {JOINS} ORDER BY a.since",
         limit.saturating_add(1)
     );
     let mut rows = client.query_typed(&sql, &values).await?;
