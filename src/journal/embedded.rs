@@ -44,7 +44,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ use self::amendment::Amendment;
 use self::append::Identity;
 use self::follow::Progress;
 use self::gate::Change;
+use self::lanes::Seen;
 use self::log::Log;
 use self::standings::Standings;
 use self::upkeep::{Job, Keeper};
@@ -156,6 +157,10 @@ impl Embedded {
         threads.push(spawn("journal-index", move || ending_on_panic(|| follow::run(index, index_log, &following)))?);
         let (queries, jobs) = (Mutex::new(Some(queries)), Mutex::new(Some(jobs)));
         Ok(Self { commands, queries, jobs, clock, identity, progress, shown, threads: Mutex::new(threads), lock })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn keep<T: Send + 'static>(
@@ -260,12 +265,12 @@ impl Records for Embedded {
     }
 
     fn stats(&self, ages: Ages) -> Ticket<Vec<OrganisationStats>> {
-        let (pulses, old) = (self.pulse(), read::Old::at(self.clock.now(), ages));
-        self.query(move |connection, _| read::stats(connection, &pulses, &old))
+        let (seen, old) = (self.seen().clone(), read::Old::at(self.clock.now(), ages));
+        self.query(move |connection, identity| read::stats(connection, identity, &seen, &old))
     }
 
     fn pulse(&self) -> Vec<Pulse> {
-        self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.seen().iter().map(|seen| seen.pulse.clone()).collect()
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::amendment::{Amended, Amendment, TRUNCATE_WITHIN};
 use super::append::{self, Identity};
 use super::follow::Progress;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Seen};
 use super::log::{self, Log};
 use super::schema::{self, Synchronous};
 use super::standings::Standings;
@@ -25,7 +25,7 @@ use super::turn::{Effects, Turn};
 use crate::clock::Clock;
 use crate::domain::Outcome;
 use crate::journal::batch::{Batch, Keyed};
-use crate::journal::{Claims, Health, Observer, Promise, Pulse, Quota, Receipt, Settled, Settlement, Unavailable};
+use crate::journal::{Claims, Health, Observer, Promise, Quota, Receipt, Settled, Settlement, Unavailable};
 
 /// How many requests may share a commit.
 const BATCH: usize = 1024;
@@ -69,7 +69,7 @@ pub(super) struct Shown {
     pub(super) health: Mutex<Health>,
     /// Set by whoever asks for the health, so that the next answer is from a new look.
     pub(super) asked: AtomicBool,
-    pub(super) pulse: Mutex<Vec<Pulse>>,
+    pub(super) pulse: Mutex<Vec<Seen>>,
     pub(super) wake: watch::Sender<u64>,
 }
 
@@ -310,10 +310,10 @@ impl Writer {
             return;
         }
         let mut shown = self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for pulse in changed {
-            match shown.iter_mut().find(|shown| shown.org == pulse.org) {
-                Some(shown) => *shown = pulse,
-                None => shown.push(pulse),
+        for seen in changed {
+            match shown.iter_mut().find(|shown| shown.pulse.org == seen.pulse.org) {
+                Some(shown) => *shown = seen,
+                None => shown.push(seen),
             }
         }
     }
