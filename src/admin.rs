@@ -17,6 +17,7 @@ mod refused;
 mod reload;
 mod routes;
 mod session;
+mod standing;
 mod surroundings;
 mod tokens;
 

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::openapi::{Always, OfOne};
 use super::parameters::{Paging, Parameters};
 use super::routes::Routes;
+use super::standing::Standing;
 use super::{Admin, Problem, Token, json};
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 use crate::journal::{AttemptRecord, DeliveryState, EventFilter, EventRecord, ProtectionFilter};
@@ -192,12 +193,11 @@ pub(super) async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Js
     let now = admin.clock.now();
     let stats = admin.with_unheard(admin.journal.stats(admin.ages()).await?);
     let silent = admin.silent();
-    let seen = stats.into_iter().filter(|stats| token.sees(&stats.org));
-    let organisations: Vec<_> = seen
-        .map(|stats| {
-            let is_silent = silent.contains(&(stats.org.clone(), true));
-            json::organisation(stats, is_silent, now)
-        })
-        .collect();
+    let mut organisations = Vec::new();
+    for stats in stats.into_iter().filter(|stats| token.sees(&stats.org)) {
+        let is_silent = silent.contains(&(stats.org.clone(), true));
+        let standing = Standing::of(&admin, &stats, now).await?;
+        organisations.push(json::organisation(stats, &standing, is_silent, now));
+    }
     Ok(Json(json::Stats { organisations }))
 }

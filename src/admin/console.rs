@@ -21,6 +21,7 @@ mod live;
 mod overview;
 mod paging;
 mod protections;
+mod recent;
 mod refused;
 mod set_up;
 mod show;

@@ -47,7 +47,7 @@ impl Visitor {
     }
 
     /// Sends a form with the key that the session's pages carry.
-    async fn post(&self, path: &str, fields: &str) -> (u16, String) {
+    pub(crate) async fn post(&self, path: &str, fields: &str) -> (u16, String) {
         let page = self.get("/").await.1;
         let key = page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         self.post_as_it_is(path, &format!("form_key={key}&{fields}"), &[]).await
