@@ -30,7 +30,7 @@ use self::routing::Routing;
 use self::store::Opened;
 pub(crate) use self::store::database_options;
 use crate::admin::{self, Admin, Console, Reload, Surroundings};
-use crate::auth::SignIns;
+use crate::auth::{Misses, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
 use crate::credential::Credentials;
@@ -121,6 +121,7 @@ pub async fn start(loaded: Loaded, origin: Origin) -> anyhow::Result<Running> {
         nonces,
         rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
         sign_ins: SignIns::new(Arc::clone(&clock)),
+        misses: Misses::new(Arc::clone(&clock)),
         public_url: settings.public_url.clone(),
         own_url: settings.own_url_at(public_address),
         trusted_proxies: settings.trusted_proxies.clone(),

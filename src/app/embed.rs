@@ -15,7 +15,7 @@ use url::Url;
 use super::ATTEMPTS_GRACE;
 use super::prepared::policy;
 use super::store::{self, Opened};
-use crate::auth::SignIns;
+use crate::auth::{Misses, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::credential::Credentials;
@@ -59,6 +59,7 @@ impl Embedded {
             nonces,
             rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
             sign_ins: SignIns::new(Arc::clone(&clock)),
+            misses: Misses::new(Arc::clone(&clock)),
             public_url: settings.public_url.clone(),
             own_url,
             trusted_proxies: settings.trusted_proxies.clone(),

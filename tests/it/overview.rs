@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use imper_bridge::delivery::relay::client;
 use serde_json::Value;
 
-use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, command};
+use crate::bridge::{Bridge, Home, PATIENCE, TOKEN, bare, command};
 use crate::console::Visitor;
 use crate::relay::Relay;
 
@@ -207,4 +207,49 @@ async fn stages_that_are_no_interviews_are_not_called_interviews() {
     post("other", 1, 50, "Second INTERVIEW").await;
     let page = until(&operator, "other: the last 50 messages, none in an interview stage").await;
     assert!(page.contains("[&#34;Interview&#34;, &#34;Second INTERVIEW&#34;]"), "{page}");
+}
+
+#[tokio::test]
+async fn messages_whose_credentials_are_refused_are_heard_of() {
+    let home = Home::new(
+        "[org.acme]\nauth.basic = { username = \"imper-studio\", password = \"the-right-one\" }\nhandler = \"in_process\"\n",
+    );
+    let bridge = home.start();
+    let operator = bridge.signed_in(TOKEN).await;
+    let post = async |user: &str, password: &str| {
+        let post = bridge.post("acme", "application/xml", bare("A1", "Interview")).basic_auth(user, Some(password));
+        post.send().await.unwrap().status().as_u16()
+    };
+    assert!(operator.get("/set-up/acme").await.1.contains("Waiting for your first message"));
+    assert!(!operator.get("/").await.1.contains("acme: 1 message"));
+    assert_eq!(post("somebody", "guessed").await, 401);
+    let page = operator.get("/").await.1;
+    assert!(page.contains("acme: 1 message came with an unknown user name at "), "{page}");
+    for _ in 0..6 {
+        assert!([401, 429].contains(&post("imper-studio", "an-old-one").await));
+    }
+    let page = operator.get("/").await.1;
+    assert!(page.contains("acme: 7 messages came with the right user name and a wrong password since "), "{page}");
+    assert!(!verdict(&page).contains("Problem"), "a stranger could do that: {page}");
+    assert!(
+        !page.contains("imper-studio") && !page.contains("an-old-one") && !page.contains("the-right-one"),
+        "{page}"
+    );
+    let page = operator.get("/set-up/acme").await.1;
+    assert!(page.contains("Messages come, but their credentials are refused"), "{page}");
+    assert!(page.contains("7 messages came with the right user name and a wrong password, the last at "), "{page}");
+    assert!(!page.contains("Waiting for your first message"), "{page}");
+    let figures = bridge.admin_get("/metrics", "").await.text().await.unwrap();
+    assert!(figures.contains("imper_bridge_failed_sign_ins_total{orgid=\"acme\"} 7"), "{figures}");
+    // The configuration is read again, which lets the same address try at once.
+    let begun = Instant::now();
+    bridge.signal("HUP");
+    while !home.log().contains("was reloaded") {
+        assert!(begun.elapsed() < PATIENCE, "{}", home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(post("imper-studio", "the-right-one").await, 200);
+    let page = operator.get("/").await.1;
+    assert!(!page.contains("a wrong password since"), "whoever failed gets in: {page}");
+    assert!(operator.get("/set-up/acme").await.1.contains("A message has come"));
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::recent::Recent;
 use crate::admin::standing::Standing;
 use crate::admin::{Admin, Problem, Token};
+use crate::auth::Missed;
 use crate::domain::OrgId;
 use crate::journal::{
     DeliveryState, EventFilter, EventRecord, Health, OrganisationStats, RefusedFilter, RefusedRecord,
@@ -29,6 +30,8 @@ pub(super) struct Sight {
     standings: BTreeMap<OrgId, Standing>,
     /// The newest messages of each, which the counts of their activity come with.
     pub(super) recent: BTreeMap<OrgId, Recent>,
+    /// Messages of each whose credentials were refused lately.
+    pub(super) missed: BTreeMap<OrgId, Missed>,
     /// Those that are silent for longer than is expected.
     pub(super) silent: Vec<OrgId>,
     /// The newest dead letters of each organisation that has any.
@@ -99,6 +102,8 @@ async fn look(admin: &Admin, token: &Token) -> Result<Sight, Problem> {
     let mut organisations: Vec<_> = admin.public.organisations.current().iter().cloned().collect();
     organisations.retain(|organisation| token.sees(&organisation.id));
     let ids = organisations.iter().map(|organisation| organisation.id.clone());
+    let missed =
+        organisations.iter().filter_map(|one| Some((one.id.clone(), admin.public.misses.of(&one.id)?))).collect();
     let filter = RefusedFilter { orgs: token.orgs.clone(), code: None };
     Ok(Sight {
         silent: silent.map(|(org, _)| org).collect(),
@@ -112,6 +117,7 @@ async fn look(admin: &Admin, token: &Token) -> Result<Sight, Problem> {
         now,
         standings,
         recent: BTreeMap::new(),
+        missed,
         stats,
     })
 }

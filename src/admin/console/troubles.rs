@@ -114,7 +114,10 @@ impl Verdict {
                 format!("Everything accepted before {through} UTC is delivered.")
             }
         };
-        let more = if waiting == 0 { String::new() } else { format!("{} on the way.", count(waiting, "event")) };
+        let mut more = if waiting == 0 { String::new() } else { format!("{} on the way. ", count(waiting, "event")) };
+        if !troubles.is_empty() {
+            more.push_str("Something below deserves a look.");
+        }
         Self { grade: Grade::Good, sentence, more }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Act, Trouble, deliveries, stages};
-use crate::admin::console::show::{age, count};
+use crate::admin::console::show::{Moment, age, count};
 use crate::admin::console::sight::Sight;
 use crate::journal::OrganisationStats;
 
@@ -16,6 +16,7 @@ pub(super) fn troubles(stats: &OrganisationStats, sight: &Sight) -> impl Iterato
         deliveries::paused(stats, sight),
         deliveries::failing(stats, sight),
         deliveries::removed(stats, sight),
+        not_signed_in(stats, sight),
         stages::looks_healthy(stats, sight),
         silent(stats, sight),
         deliveries::late(stats, sight),
@@ -24,6 +25,23 @@ pub(super) fn troubles(stats: &OrganisationStats, sight: &Sight) -> impl Iterato
         exchanged(stats, sight),
     ];
     found.into_iter().flatten()
+}
+
+/// Messages come whose sender does not get in: Workday with what it should not send, or a stranger, who
+/// must not be able to have anything called broken.
+fn not_signed_in(stats: &OrganisationStats, sight: &Sight) -> Option<Trouble> {
+    let missed = sight.missed.get(&stats.org)?;
+    let (since, last) = (Moment::new(missed.since, sight.now), Moment::new(missed.last, sight.now));
+    let when = if missed.count == 1 { format!("at {last}") } else { format!("since {since}, the last at {last}") };
+    Some(Trouble {
+        sentence: format!("{}: {} came {} {when}", stats.org, count(missed.count, "message"), missed.because.came()),
+        meaning:
+            "None was read or stored; each was answered 401, or 429 after several. If Workday sends them, compare \
+                  its credentials with the configuration's; nothing is done about strangers, who are slowed."
+                .into(),
+        see: Some((format!("/set-up/{}", stats.org), "How it is set up")),
+        ..Trouble::default()
+    })
 }
 
 fn silent(stats: &OrganisationStats, sight: &Sight) -> Option<Trouble> {
