@@ -105,6 +105,23 @@ impl Cluster {
         self.folder.join("data")
     }
 
+    /// Stops all of its processes where they are.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        let sent = Command::new("sh").args(["-c", "kill -$1 $2; pkill -$1 -P $2", "sh", signal, pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     fn log(&self) -> String {
         let read = |name| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         read("initdb.log") + &read("server.log")
@@ -203,6 +220,27 @@ impl Database {
     /// The URL of the same database on one of two servers, whichever takes writes.
     pub(crate) fn url_with(&self, standby: &Cluster) -> String {
         self.url_at(&format!("{},{}", host(&self.folder), host(&standby.folder))) + "?target_session_attrs=read-write"
+    }
+
+    /// The URL of the same database behind another server, at this address.
+    pub(crate) fn url_behind(&self, first: &str) -> String {
+        self.url_at(&format!("{first},{}:5432", host(&self.folder)))
+    }
+
+    /// Puts another database of the server in the place of this one, and this one in its place.
+    pub(crate) fn exchange(&self, other: &Self) {
+        let (mine, its, server) = (&self.name, &other.name, Self { name: "postgres".into(), ..self.clone() });
+        for name in [mine, its] {
+            server.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+            let gone = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname";
+            server.run(&format!("{gone} = '{name}'"));
+        }
+        for (from, to) in [(&**mine, "between"), (its, mine), ("between", its)] {
+            server.run(&format!("ALTER DATABASE {from} RENAME TO {to}"));
+        }
+        for name in [mine, its] {
+            server.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+        }
     }
 
     /// The URL of the same database at an address of the server.

@@ -54,6 +54,28 @@ async fn while_the_database_is_away_nothing_is_acknowledged_and_then_it_goes_on(
     assert!(bridge.terminate().success());
 }
 
+/// A server that is set to tell of a commit before it is on the disk, and falls right after the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_is_on_the_disk_whatever_the_server_is_set_to() {
+    let (relay, mut cluster) = (Relay::start(), Cluster::start());
+    let database = cluster.database(None);
+    let home = fleet::home(&relay, &database.url());
+    let bridge = home.start();
+    cluster.set("synchronous_commit = off");
+    cluster.set("wal_writer_delay = '10s'");
+    for number in 1..=3 {
+        while database.run("SHOW synchronous_commit") != "off" || database.run("SHOW wal_writer_delay") != "10s" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Of no interview, so that nothing is delivered and no later commit takes it to the disk.
+        bridge.change("acme", &format!("A{number}"), "Review").await;
+        cluster = cluster.stop("QUIT").start();
+        ready(&bridge, 200).await;
+        assert_eq!(bridge.events("").await.len(), number, "what was acknowledged is there");
+    }
+    assert!(bridge.terminate().success());
+}
+
 async fn ready(bridge: &Bridge, status: u16) {
     let begun = Instant::now();
     while bridge.get("/readyz").await.status() != status {
