@@ -53,6 +53,9 @@ pub(super) enum Gravity {
 impl Standing {
     /// How the deliveries that these figures are of stand now.
     pub(super) async fn of(admin: &Admin, stats: &OrganisationStats, now: Timestamp) -> Result<Self, Problem> {
+        if stats.pending == 0 {
+            return Ok(Self::default());
+        }
         let useful = admin.policy.load().useful_within;
         let pulses = admin.journal.pulse();
         let oldest_start = pulses.iter().find(|pulse| pulse.org == stats.org).and_then(|pulse| pulse.oldest_start);
@@ -66,7 +69,7 @@ impl Standing {
         };
         Ok(Self {
             overdue: oldest_start.is_some_and(|since| elapsed(since, now) > useful),
-            held_until: stats.held_until.filter(|until| *until > now && stats.pending > 0),
+            held_until: stats.held_until.filter(|until| *until > now),
             failing,
         })
     }

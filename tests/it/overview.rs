@@ -204,8 +204,8 @@ async fn stages_that_are_no_interviews_are_not_called_interviews() {
     }
     // A stage gets another name after interviews have begun.
     post("other", 0, 1, "Interview").await;
-    post("other", 1, 50, "Second INTERVIEW").await;
-    let page = until(&operator, "other: the last 50 messages, none in an interview stage").await;
+    post("other", 1, 30, "Second INTERVIEW").await;
+    let page = until(&operator, "other: the last 30 messages, none in an interview stage").await;
     assert!(page.contains("[&#34;Interview&#34;, &#34;Second INTERVIEW&#34;]"), "{page}");
 }
 

@@ -24,12 +24,12 @@ impl Recent {
         }
     }
 
-    /// How often each was seen.
-    pub(super) fn stages(&self) -> Vec<StageSeen> {
+    /// How often each was seen since the last one about an interview.
+    pub(super) fn since_interview(&self) -> Vec<StageSeen> {
         let mut stages = BTreeMap::new();
-        for seen in &self.0 {
-            *stages.entry(seen.clone()).or_default() += 1;
+        for (stage, _) in self.0.iter().take_while(|(_, interview)| !interview) {
+            *stages.entry(stage.clone()).or_default() += 1;
         }
-        stages.into_iter().map(|((stage, interview), count)| StageSeen { stage, interview, count }).collect()
+        stages.into_iter().map(|(stage, count)| StageSeen { stage, interview: false, count }).collect()
     }
 }

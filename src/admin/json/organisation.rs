@@ -95,7 +95,8 @@ pub(in crate::admin) fn organisation(
     let age = |oldest: Option<Timestamp>| oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
     let through = stats.delivered_through(now);
     let paused_since = standing.paused_since(&stats);
-    let failing = standing.failing(now).map(|(failing, _)| failing);
+    // What stands still is not tried.
+    let failing = standing.failing(now).filter(|_| stats.paused.is_none()).map(|(failing, _)| failing);
     Organisation {
         orgid: stats.org,
         accepted: stats.accepted,

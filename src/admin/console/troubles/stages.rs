@@ -20,17 +20,17 @@ const LIKE_INTERVIEWS: [&str; 6] = ["interview", "screen", "assessment", "on-sit
 pub(super) fn looks_healthy(stats: &OrganisationStats, sight: &Sight) -> Option<Trouble> {
     let ever = stats.last_started_at.is_some() || stats.stages.iter().any(|seen| seen.interview);
     let recent = sight.recent(&stats.org);
-    let mut seen = if ever { recent.stages() } else { stats.stages.clone() };
+    let mut seen = if ever { recent.since_interview() } else { stats.stages.clone() };
     seen.sort_by_key(|stage| std::cmp::Reverse(stage.count));
     let messages: u64 = seen.iter().map(|seen| seen.count).sum();
     let likely = seen.iter().find(|stage| is_like_an_interview(&stage.stage));
     // Where there have been interviews, their stage may have got another name, or there is none just now.
     let telling = match likely {
-        _ if !ever => TELLING,
-        Some(_) => SURE,
-        None => recent::MOST as u64,
+        _ if !ever => messages >= TELLING,
+        Some(likely) if likely.count >= SURE => true,
+        _ => messages >= recent::MOST as u64,
     };
-    if messages < telling || seen.iter().any(|seen| seen.interview) {
+    if !telling {
         return None;
     }
     let organisation = sight.organisation(&stats.org)?;

@@ -33,8 +33,8 @@ pub(in crate::journal::postgres) async fn stats(
                       max(last_message_at) AS last_message_at, max(last_started_at) AS last_started_at
                FROM figure GROUP BY orgid) f
          LEFT JOIN gate ON gate.orgid = f.orgid
-         LEFT JOIN LATERAL (SELECT w.opened_at, e.received_at, w.event FROM work w JOIN event e ON e.sequence = w.event
-                            WHERE w.orgid = f.orgid AND w.state = 0 ORDER BY w.opened LIMIT 1) oldest ON true
+         LEFT JOIN LATERAL (SELECT opened_at, event, (SELECT received_at FROM event e WHERE e.sequence = w.event)
+                            FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1) oldest ON true
          ORDER BY f.orgid",
         gate::COLUMNS
     );
