@@ -137,10 +137,14 @@ impl Cluster {
 
     /// A new database, empty or like `template`.
     pub(crate) fn database(&self, template: Option<&Database>) -> Database {
+        self.database_with(&template.map(|template| format!("TEMPLATE {}", template.name)).unwrap_or_default())
+    }
+
+    /// A new database, made with these options.
+    pub(crate) fn database_with(&self, options: &str) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("d{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let like = template.map(|template| format!(" TEMPLATE {}", template.name)).unwrap_or_default();
-        self.own().run(&format!("CREATE DATABASE {name}{like}"));
+        self.own().run(&format!("CREATE DATABASE {name} {options}"));
         Database { folder: self.folder.clone(), name }
     }
 }
@@ -184,6 +188,21 @@ impl Pooler {
     /// The URL of a database through the pooler.
     pub(crate) fn url(&self, database: &Database) -> String {
         database.url_at(&format!("{}:6432", host(self.folder.path())))
+    }
+}
+
+/// Locks that are held.
+pub(crate) struct Held {
+    child: Child,
+    database: Database,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()";
+        self.database.run(end);
+        let _ = self.child.wait();
     }
 }
 
@@ -251,6 +270,29 @@ impl Database {
     /// The same database on another server.
     pub(crate) fn on(&self, cluster: &Cluster) -> Self {
         Self { folder: cluster.folder.clone(), name: self.name.clone() }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Keeps the locks that a query takes until what comes back is dropped.
+    pub(crate) fn hold(&self, sql: &str) -> Held {
+        let script = format!("BEGIN; {sql}; SELECT 'held'; SELECT pg_sleep(600)");
+        let mut psql = Command::new("psql");
+        psql.arg("-h").arg(&self.folder).args(["-U", "postgres", "-d", &self.name, "-Xq"]);
+        psql.args(script.split("; ").flat_map(|statement| ["-c", statement]));
+        let held = Held { child: psql.stdout(Stdio::null()).spawn().unwrap(), database: self.clone() };
+        let begun = Instant::now();
+        while self.run(
+            "SELECT count(*) FROM pg_stat_activity
+                        WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()",
+        ) == "0"
+        {
+            assert!(begun.elapsed() < PATIENCE, "nothing is held");
+        }
+        held
     }
 
     /// Runs SQL and gives what it shows, a line per row.
