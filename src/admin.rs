@@ -17,6 +17,7 @@ mod refused;
 mod reload;
 mod routes;
 mod session;
+mod standing;
 mod surroundings;
 mod tokens;
 
@@ -34,6 +35,7 @@ use crate::delivery::Policy;
 use crate::domain::OrgId;
 use crate::journal::{Ages, Health, Journal, OrganisationStats, Unavailable};
 use crate::metrics::{Format, Metrics, Moment};
+use crate::net::Forwarded;
 use crate::protection::reconcile::Clients;
 use crate::public::Public;
 
@@ -86,6 +88,16 @@ impl Admin {
             true => Health::NotReady(Unavailable::Stopped),
             false => self.journal.health(),
         }
+    }
+
+    /// Whose token a request carries. Whoever has the right one gets in, however many wrong ones come from
+    /// the same address: a system that still has an old one must not lock out those beside it.
+    fn caller(&self, request: &HttpRequest) -> Result<Token, Problem> {
+        let tokens = self.tokens.load();
+        tokens.verify(request).map_err(|problem| match Tokens::presented(request) {
+            Some(_) => self.console.failed_call(Forwarded::of(request, &self.public.trusted_proxies).client(), problem),
+            None => problem,
+        })
     }
 
     /// What a scrape sees.

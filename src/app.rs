@@ -32,7 +32,7 @@ use self::store::Opened;
 pub(crate) use self::store::database_options;
 use self::upkeep::Upkeep;
 use crate::admin::{self, Admin, Console, Reload, Surroundings};
-use crate::auth::SignIns;
+use crate::auth::{Misses, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Environment, Loaded, Settings};
 use crate::credential::Credentials;
@@ -127,6 +127,7 @@ pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyh
         nonces,
         rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
         sign_ins: SignIns::new(Arc::clone(&clock)),
+        misses: Misses::new(Arc::clone(&clock)),
         public_url: settings.public_url.clone(),
         own_url: settings.own_url_at(public_address),
         trusted_proxies: settings.trusted_proxies.clone(),

@@ -15,6 +15,7 @@
 
 mod denied;
 mod header;
+mod misses;
 mod nonces;
 mod sign_ins;
 mod token;
@@ -29,6 +30,7 @@ use crate::domain::OrgId;
 use crate::soap::UsernameToken;
 pub use denied::Denied;
 use header::Credentials;
+pub use misses::{Missed, Misses};
 pub use nonces::{Digest, Entered, Ledger, Nonces, Unanswered};
 pub use sign_ins::SignIns;
 use token::Spent;
@@ -227,12 +229,14 @@ impl Verifier {
         match Credentials::parse(header).map_err(|header::Malformed| Denied::Malformed)? {
             Credentials::Basic { username, password } if !self.basic.is_empty() => {
                 let right = |(user, known): &(String, Credential)| same(user, &username) & same_as(known, &password);
-                let (_, used) = the_one(&self.basic, right).ok_or(Denied::Wrong)?;
+                let (_, used) = the_one(&self.basic, right).ok_or_else(|| wrong(Way::Basic, &self.basic, &username))?;
                 used.note_use();
                 Ok(Way::Basic)
             }
             Credentials::Bearer(token) if !self.bearer.is_empty() => {
-                the_one(&self.bearer, |known| same_as(known, &token)).ok_or(Denied::Wrong)?.note_use();
+                the_one(&self.bearer, |known| same_as(known, &token))
+                    .ok_or(Denied::Wrong { way: Way::Bearer, known_user: false })?
+                    .note_use();
                 Ok(Way::Bearer)
             }
             _ => Err(Denied::OtherScheme),
@@ -252,6 +256,13 @@ impl Verifier {
         let certificate = self.certificate.is_some().then(|| format!("Certificate realm=\"{realm}\""));
         basic.into_iter().chain(bearer).chain(tokens).chain(certificate).collect()
     }
+}
+
+/// What is said of a wrong password: to the operator also whether the user is a known one, which takes
+/// the same time whether it is or not.
+fn wrong(way: Way, known: &[(String, Credential)], username: &str) -> Denied {
+    let known_user = known.iter().fold(Choice::from(0), |known, (user, _)| known | same(user, username));
+    Denied::Wrong { way, known_user: known_user.into() }
 }
 
 /// The one that is right, having looked at all; the last of several.

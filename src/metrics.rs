@@ -77,6 +77,11 @@ impl Metrics {
         self.families.not_taken(source, code).inc();
     }
 
+    /// Counts a message for an organisation whose credentials were refused, or not looked at.
+    pub fn not_signed_in(&self, org: &OrgId) {
+        self.of(org).not_signed_in.inc();
+    }
+
     /// Counts a refused message that could not be kept for the API.
     pub fn not_kept(&self, org: &OrgId) {
         self.of(org).not_kept.inc();

@@ -1,6 +1,7 @@
 //! Errors of the API and of the JSON intake, as `application/problem+json` (RFC 9457).
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
@@ -66,6 +67,13 @@ impl Problem {
     /// The token is missing or unknown.
     pub fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Send the admin token as \"Authorization: Bearer <token>\".")
+    }
+
+    /// Too many wrong tokens came from the same address.
+    pub fn too_many(wait: Duration) -> Self {
+        let detail = "Too many wrong tokens came from your address. Send one of the bridge's admin tokens, which is let \
+                      in at once, or try again after the seconds in Retry-After.";
+        Self { retry_after: Some(wait.as_secs() + 1), ..Self::new(429, "Too many requests", detail) }
     }
 
     /// The token does not allow it.

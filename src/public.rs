@@ -18,7 +18,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use url::Url;
 
-use crate::auth::{Nonces, SignIns};
+use crate::auth::{Misses, Nonces, SignIns};
 use crate::clock::Clock;
 use crate::config::Network;
 use crate::journal::{Journal, Refused};
@@ -45,6 +45,8 @@ pub struct Public {
     pub rates: Rates,
     /// Who failed to sign in.
     pub sign_ins: SignIns,
+    /// Whose messages came with credentials that were refused.
+    pub misses: Misses,
     /// Under which address callers reach the listener, where the operator says so.
     pub public_url: Option<Url>,
     /// The address of the listener itself.

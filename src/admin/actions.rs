@@ -53,7 +53,7 @@ pub(super) async fn replay_one(
     id: Path<String>,
     payload: Payload,
 ) -> Result<Json<json::Replayed>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let query = Parameters::of(&request, &["force"])?.flag("force")?;
     let How { force } =
         How { force: Parameters::of_body(&admin, &request, payload, &[], &["force"]).await?.flag("force")? };
@@ -101,7 +101,7 @@ pub(super) async fn replay_all(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<json::Replayed>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let query = Parameters::of(&request, &["dry_run", "force"])?;
     let fields = Parameters::of_body(&admin, &request, payload, FILTER, &[]).await?;
     if fields.is_empty() {
@@ -133,7 +133,7 @@ pub(super) async fn discard(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     delete(&admin, &token, &id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -196,7 +196,7 @@ async fn answer_turn(
     make: impl Fn(OrgId) -> Turn,
     action: &str,
 ) -> Result<Json<json::Gate>, Problem> {
-    let token = admin.tokens.load().verify(request)?;
+    let token = admin.caller(request)?;
     Parameters::of(request, &[])?;
     let org = organisation(org)?;
     turn(admin, &token, make(org.clone()), action).await?;

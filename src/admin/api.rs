@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::openapi::{Always, OfOne};
 use super::parameters::{Paging, Parameters};
 use super::routes::Routes;
+use super::standing::Standing;
 use super::{Admin, Problem, Token, json};
 use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 use crate::journal::{AttemptRecord, DeliveryState, EventFilter, EventRecord, ProtectionFilter};
@@ -26,7 +27,7 @@ pub(super) fn routes() -> Routes {
 
 /// Whoever has no token is not told what there is.
 pub(super) async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem {
-    match admin.tokens.load().verify(&request) {
+    match admin.caller(&request) {
         Ok(_) => Problem::not_found(format!("There is nothing at {} {}.", request.method(), request.path())),
         Err(problem) => problem,
     }
@@ -39,7 +40,7 @@ pub(super) async fn unknown(admin: Data<Admin>, request: HttpRequest) -> Problem
     responses((status = 200, description = "A page of events.", body = json::Events), Always, OfOne),
 )]
 pub(super) async fn events(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Events>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let parameters = Parameters::of(&request, &[FILTER, Paging::NAMES].concat())?;
     let filter = EventQuery::of(&parameters)?.seen_by(&token)?;
     let paging = parameters.paging()?;
@@ -145,7 +146,7 @@ pub(super) async fn event(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<Json<json::EventPage>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let (record, attempts) = seen(&admin, &token, &id).await?;
     Ok(Json(json::event_page(record, attempts)))
@@ -171,7 +172,7 @@ pub(super) async fn seen(admin: &Admin, token: &Token, id: &str) -> Result<(Even
     responses((status = 200, description = "A page of protections.", body = json::Protections), Always, OfOne),
 )]
 pub(super) async fn protections(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Protections>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let parameters = Parameters::of(&request, &[&["orgid", "active"], Paging::NAMES].concat())?;
     let filter = ProtectionFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", ORGANISATION)?)?,
@@ -187,17 +188,16 @@ pub(super) async fn protections(admin: Data<Admin>, request: HttpRequest) -> Res
     responses((status = 200, description = "The figures.", body = json::Stats), Always),
 )]
 pub(super) async fn stats(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Stats>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let now = admin.clock.now();
     let stats = admin.with_unheard(admin.journal.stats(admin.ages()).await?);
     let silent = admin.silent();
-    let seen = stats.into_iter().filter(|stats| token.sees(&stats.org));
-    let organisations: Vec<_> = seen
-        .map(|stats| {
-            let is_silent = silent.contains(&(stats.org.clone(), true));
-            json::organisation(stats, is_silent, now)
-        })
-        .collect();
+    let mut organisations = Vec::new();
+    for stats in stats.into_iter().filter(|stats| token.sees(&stats.org)) {
+        let is_silent = silent.contains(&(stats.org.clone(), true));
+        let standing = Standing::of(&admin, &stats, now).await?;
+        organisations.push(json::organisation(stats, &standing, is_silent, now));
+    }
     Ok(Json(json::Stats { organisations }))
 }

@@ -40,7 +40,7 @@ pub(super) fn routes() -> Routes {
     responses((status = 200, description = "A page of applications.", body = json::Applications), Always, OfOne),
 )]
 pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Applications>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let parameters = Parameters::of(&request, &[&["orgid", "in_interview"], Paging::NAMES].concat())?;
     parameters.take("in_interview", "true, as only applications in an interview are listed", |value| {
         (value == "true").then_some(())
@@ -65,7 +65,7 @@ pub(super) async fn one(
     request: HttpRequest,
     path: Path<(String, String)>,
 ) -> Result<Json<json::ApplicationPage>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let (org, application) = ids(&path)?;
     let record = find(&admin, &token, &org, &application).await?;
@@ -148,7 +148,7 @@ pub(super) async fn by_hand(
     path: Path<(String, String)>,
     payload: Payload,
 ) -> Result<Json<json::Taken>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let (org, application) = ids(&path)?;
     token.act_on(&org)?;

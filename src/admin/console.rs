@@ -21,6 +21,7 @@ mod live;
 mod overview;
 mod paging;
 mod protections;
+mod recent;
 mod refused;
 mod set_up;
 mod show;
@@ -30,6 +31,7 @@ mod source;
 mod troubles;
 mod try_it;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
@@ -37,6 +39,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use askama::Template;
 
 use super::Admin;
+use super::Problem;
 use super::routes::Routes;
 use super::session::{Sessions, Visitor};
 use crate::auth::SignIns;
@@ -66,6 +69,19 @@ impl Console {
             sign_ins: SignIns::new(Arc::clone(clock)),
             activities: Activities::new(Arc::clone(clock)),
             watchers: Watchers::default(),
+        }
+    }
+
+    /// Notes a call of the API with a wrong token, and says what is answered. It is slowed like a sign-in,
+    /// but apart from them: neither keeps anybody from the other.
+    pub(super) fn failed_call(&self, address: IpAddr, problem: Problem) -> Problem {
+        match self.sign_ins.failed(address, &"api".parse().expect("an id")) {
+            Ok(false) => problem,
+            Ok(true) => {
+                tracing::warn!(%address, "calls of the API with wrong tokens are slowed from now on");
+                problem
+            }
+            Err(wait) => Problem::too_many(wait),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn routes() -> Routes {
     responses((status = 200, description = "The credentials.", body = json::Credentials), Always, OfOne),
 )]
 pub(super) async fn credentials(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Credentials>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let asked = Parameters::of(&request, &["orgid"])?.parse::<OrgId>("orgid", ORGANISATION)?;
     let seen = token.narrow(asked)?;
     let organisations = admin.public.organisations.current();

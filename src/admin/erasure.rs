@@ -48,7 +48,7 @@ pub(super) async fn erase(
     request: HttpRequest,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let parameters = Parameters::of(&request, &["force", "undelivered"])?;
     let (force, undelivered) = (parameters.flag("force")?, parameters.flag("undelivered")?);
     let org = organisation(&path.0)?;
@@ -120,7 +120,7 @@ async fn finish_first(
     responses((status = 200, description = "The receipts.", body = json::Erasures), Always),
 )]
 pub(super) async fn erasures(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Erasures>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let limit = Parameters::of(&request, &["limit"])?.limit()?;
     let receipts = admin.journal.erasures(limit).await?;
     let erasures = receipts.into_iter().filter(|each| token.sees(&each.org)).map(json::erasure).collect();

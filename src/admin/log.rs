@@ -43,7 +43,7 @@ struct Line {
     responses((status = 200, description = "The lines.", body = Lines), Always),
 )]
 pub(super) async fn lines(admin: Data<Admin>, request: HttpRequest) -> Result<Json<Lines>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let seen = log::recent().into_iter().filter(|entry| is_seen(&token, entry));
     let line = |Entry { at, level, message, fields }| Line { at: at.to_string(), level, message, fields };

@@ -113,6 +113,7 @@ impl IntoResponses for Always {
         BTreeMap::from([
             problem(400, "A parameter or a field is wrong; `field` names it."),
             problem(401, "No token was sent, or one that is not known."),
+            problem(429, "Too many unknown tokens came from the same address; known ones are let in all the same."),
             problem(503, "The journal cannot answer now."),
         ])
     }
@@ -164,7 +165,7 @@ fn problem(status: u16, description: &str) -> (String, RefOr<Response>) {
     let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
     let response = match status {
         401 => response.header("WWW-Authenticate", Header::new(ObjectBuilder::new().schema_type(Type::String))),
-        503 => response.header("Retry-After", Header::new(ObjectBuilder::new().schema_type(Type::Integer))),
+        429 | 503 => response.header("Retry-After", Header::new(ObjectBuilder::new().schema_type(Type::Integer))),
         _ => response,
     };
     (status.to_string(), response.build().into())

@@ -75,7 +75,7 @@ pub(super) async fn compare(
     request: HttpRequest,
     org: Path<String>,
 ) -> Result<Json<Reconciled>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let apply = Parameters::of(&request, &["apply"])?.flag("apply")?;
     let org = org.parse::<OrgId>().map_err(|error| Problem::bad_parameter("orgid", format!("'{org}' {error}.")))?;
     token.act_on(&org)?;

@@ -118,7 +118,7 @@ fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     responses((status = 200, description = "A page of refused messages.", body = List), Always, OfOne),
 )]
 pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Json<List>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     let parameters = Parameters::of(&request, &[&["orgid", "code"], Paging::NAMES].concat())?;
     let filter = RefusedFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?)?,
@@ -136,7 +136,7 @@ pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Jso
     responses((status = 200, description = "The message.", body = Whole), Always, OfOne),
 )]
 pub(super) async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Result<Json<Whole>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let (record, body) = find(&admin, &token, &id).await?;
     let (soap_action, tenant) = (record.head.soap_action.clone(), record.head.tenant.clone());
@@ -159,7 +159,7 @@ pub(super) async fn retry(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<Json<json::Taken>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     Ok(Json(json::taken(&read_again(&admin, &token, &id).await?)))
 }

@@ -44,7 +44,7 @@ pub struct Reloaded {
     ),
 )]
 pub(super) async fn reload(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Configuration>, Problem> {
-    let token = admin.tokens.load().verify(&request)?;
+    let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     token.act_on_all()?;
     tracing::info!(token = token.name, action = "reload", "an operator acted");

@@ -100,7 +100,7 @@ fn allowed<'m>(methods: impl Iterator<Item = &'m Method>) -> String {
 
 fn other_method(admin: &Admin, request: &HttpRequest, allow: &str) -> HttpResponse {
     if request.path().starts_with(CLOSED)
-        && let Err(problem) = admin.tokens.load().verify(request)
+        && let Err(problem) = admin.caller(request)
     {
         return problem.error_response();
     }

@@ -90,11 +90,15 @@ impl Tokens {
     /// # Errors
     /// When it carries none, or one that is not known.
     pub fn verify(&self, request: &HttpRequest) -> Result<Token, Problem> {
-        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let credential = header.and_then(|header| header.split_once(' '));
-        let bearer = credential.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let presented = bearer.map(|(_, token)| token.trim()).ok_or_else(Problem::unauthorized)?;
+        let presented = Self::presented(request).ok_or_else(Problem::unauthorized)?;
         self.find(presented).cloned().ok_or_else(Problem::unauthorized)
+    }
+
+    /// What a request shows as a token.
+    pub(super) fn presented(request: &HttpRequest) -> Option<&str> {
+        let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (_, token) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+        Some(token.trim()).filter(|token| !token.is_empty())
     }
 
     /// The token with this secret.

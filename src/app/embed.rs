@@ -19,7 +19,7 @@ use super::reconcile;
 use super::routing::{Routing, Table};
 use super::store::{self, Opened};
 use super::upkeep::Upkeep;
-use crate::auth::SignIns;
+use crate::auth::{Misses, SignIns};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::credential::Credentials;
@@ -69,6 +69,7 @@ impl Embedded {
             nonces,
             rates: Rates::new(settings.limits.requests_per_second, Arc::clone(&clock)),
             sign_ins: SignIns::new(Arc::clone(&clock)),
+            misses: Misses::new(Arc::clone(&clock)),
             public_url: settings.public_url.clone(),
             own_url,
             trusted_proxies: settings.trusted_proxies.clone(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::Way;
 use crate::refusal::{Code, Refusal};
 
 /// Why somebody is not let in.
@@ -17,9 +18,14 @@ pub enum Denied {
     /// It is of a scheme that is not taken here.
     #[error("the scheme of the Authorization header is not taken here")]
     OtherScheme,
-    /// The credentials are wrong. Which part of them is not said.
+    /// The credentials are wrong. Which part of them is not said to whoever sent them.
     #[error("the credentials are wrong")]
-    Wrong,
+    Wrong {
+        /// By which way they were shown.
+        way: Way,
+        /// Whether the user name, where there is one, is that of a user.
+        known_user: bool,
+    },
     /// A client certificate is expected, and the connection has shown none.
     #[error("there is no client certificate")]
     NoCertificate,
@@ -59,7 +65,32 @@ impl Denied {
     /// Whether somebody tried something, which is what counts as a failed sign-in. A certificate
     /// cannot be guessed.
     pub fn is_attempt(self) -> bool {
-        matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong | Self::Unusable(_))
+        matches!(self, Self::Malformed | Self::OtherScheme | Self::Wrong { .. } | Self::Unusable(_))
+    }
+
+    /// What such a message came with, for the operator.
+    pub fn came(self) -> &'static str {
+        match self {
+            Self::Wrong { way: Way::Bearer, .. } => "with a wrong Bearer token",
+            Self::Wrong { way: Way::UsernameToken, known_user: true } => {
+                "with a UsernameToken whose user name is right and whose password is wrong"
+            }
+            Self::Wrong { way: Way::UsernameToken, known_user: false } => {
+                "with a UsernameToken of an unknown user name"
+            }
+            Self::Wrong { known_user: true, .. } => "with the right user name and a wrong password",
+            Self::Wrong { known_user: false, .. } => "with an unknown user name",
+            Self::Missing | Self::NoToken => "without credentials",
+            Self::Malformed => "with credentials that cannot be read",
+            Self::OtherScheme => "with credentials of a kind that is not configured",
+            Self::NoCertificate => "without a client certificate",
+            Self::OtherCertificate => "with another client certificate than the configured one",
+            Self::Unusable(_) => "with a UsernameToken that cannot be checked",
+            Self::Old { .. } => "with a UsernameToken that is too old",
+            Self::Ahead { .. } => "with a UsernameToken that is ahead of the clock here",
+            Self::Repeated => "with a UsernameToken that was used before",
+            Self::Unanswered { .. } => "while nobody could say whether their UsernameToken was used before",
+        }
     }
 
     /// The refusal for the sender of a head.
@@ -82,7 +113,7 @@ impl Denied {
             Self::OtherScheme => {
                 "The scheme of the Authorization header is not taken here; see WWW-Authenticate.".into()
             }
-            Self::Wrong => "The credentials are wrong.".into(),
+            Self::Wrong { .. } => "The credentials are wrong.".into(),
             Self::NoCertificate => "A client certificate is required: show it in the TLS handshake.".into(),
             Self::OtherCertificate => "The client certificate is not the one that is expected here.".into(),
             Self::NoToken => {

@@ -16,6 +16,8 @@ fn ask(verifier: &Verifier, header: &str) -> Result<Way, Denied> {
     verifier.verify([header.as_bytes()], None, ()).map(|authenticated| authenticated.way())
 }
 
+const WRONG: Denied = Denied::Wrong { way: Way::Basic, known_user: false };
+
 #[test]
 fn any_of_several_credentials_suffices() {
     assert_eq!(ask(&both(), &basic("imper:se:cret")), Ok(Way::Basic));
@@ -38,9 +40,10 @@ fn wrong_is_told_from_missing() {
         "other:se:cret",
         "imper:se:cretse:cret",
     ] {
-        assert_eq!(ask(&both(), &basic(pair)), Err(Denied::Wrong), "{pair}");
+        let known_user = pair.starts_with("imper:");
+        assert_eq!(ask(&both(), &basic(pair)), Err(Denied::Wrong { way: Way::Basic, known_user }), "{pair}");
     }
-    assert_eq!(ask(&both(), "Bearer tok-em"), Err(Denied::Wrong));
+    assert_eq!(ask(&both(), "Bearer tok-em"), Err(Denied::Wrong { way: Way::Bearer, known_user: false }));
     assert_eq!(ask(&both(), "Digest username=x"), Err(Denied::OtherScheme));
     assert_eq!(ask(&Verifier::default().with_bearer("x".to_owned().into()), &basic("a:x")), Err(Denied::OtherScheme));
     let twice = [b"Bearer tok-en".as_slice(), b"Bearer tok-en"];
@@ -51,14 +54,14 @@ fn wrong_is_told_from_missing() {
 fn a_new_verifier_and_an_empty_secret_let_nobody_in() {
     assert_eq!(ask(&Verifier::default(), "Bearer x"), Err(Denied::OtherScheme));
     let empty = Verifier::default().with_basic("", String::new().into());
-    assert_eq!(ask(&empty, &basic(":")), Err(Denied::Wrong));
+    assert_eq!(ask(&empty, &basic(":")), Err(WRONG));
 }
 
 #[test]
 fn challenges_name_what_is_configured() {
     let challenges = both().challenges("ac\"me");
     assert_eq!(challenges, ["Basic realm=\"acme\", charset=\"UTF-8\"", "Bearer realm=\"acme\""]);
-    assert_eq!(Denied::Wrong.refusal().code, crate::refusal::Code::Unauthorized);
+    assert_eq!(WRONG.refusal().code, crate::refusal::Code::Unauthorized);
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_certificate_is_always_required_and_alone_enough() {
     assert_eq!(way(&signed, &[], Some(&studio)), Err(Denied::Missing), "the token is asked for as well");
     assert_eq!(way(&signed, &[], None), Err(Denied::NoCertificate));
     assert_eq!(alone.challenges("x"), ["Certificate realm=\"x\""]);
-    assert!(Denied::Wrong.is_attempt() && !Denied::OtherCertificate.is_attempt() && !Denied::Missing.is_attempt());
+    assert!(WRONG.is_attempt() && !Denied::OtherCertificate.is_attempt() && !Denied::Missing.is_attempt());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY as SHA1};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::nonces::Digest;
-use super::{Denied, same, same_as, the_one};
+use super::{Denied, Way, same, same_as, the_one, wrong};
 use crate::credential::Credential;
 use crate::soap::UsernameToken;
 use crate::soap::security::PasswordType;
@@ -59,7 +59,7 @@ pub(super) fn check<'k>(
             the_one(known, |(name, secret)| named(name) & same(&digest(&salt, secret.secret()), shown))
         }
     };
-    let (_, used) = right.ok_or(Denied::Wrong)?;
+    let (_, used) = right.ok_or_else(|| wrong(Way::UsernameToken, known, &token.username))?;
     if let Some(created) = created {
         check_time(now.duration_since(created))?;
     }
@@ -141,6 +141,8 @@ mod tests {
         token(PasswordType::Digest, &value, Some(&STANDARD.encode(nonce)), Some(created))
     }
 
+    const WRONG: Denied = Denied::Wrong { way: Way::UsernameToken, known_user: true };
+
     #[test]
     fn the_digest_is_that_of_other_implementations() {
         // Python: base64.b64encode(hashlib.sha1(b"\x00\xffnonce" + b"2026-04-09T14:30:00Z" + b"s3cret").digest())
@@ -157,13 +159,13 @@ mod tests {
             assert!(checked(&digested(b"n", CREATED, password), now()).unwrap().is_some());
         }
         for wrong in ["", "s3cre", "s3cret ", "S3cret"] {
-            assert_eq!(checked(&token(PasswordType::Text, wrong, None, None), now()), Err(Denied::Wrong));
-            assert_eq!(checked(&digested(b"n", CREATED, wrong), now()), Err(Denied::Wrong));
+            assert_eq!(checked(&token(PasswordType::Text, wrong, None, None), now()), Err(WRONG));
+            assert_eq!(checked(&digested(b"n", CREATED, wrong), now()), Err(WRONG));
         }
         let other = UsernameToken { username: "other".into(), ..digested(b"n", CREATED, "s3cret") };
-        assert_eq!(checked(&other, now()), Err(Denied::Wrong));
+        assert_eq!(checked(&other, now()), Err(Denied::Wrong { way: Way::UsernameToken, known_user: false }));
         let moved = UsernameToken { created: Some("2026-04-09T14:30:01Z".into()), ..digested(b"n", CREATED, "s3cret") };
-        assert_eq!(checked(&moved, now()), Err(Denied::Wrong), "the time is part of the digest");
+        assert_eq!(checked(&moved, now()), Err(WRONG), "the time is part of the digest");
     }
 
     #[test]
@@ -181,7 +183,7 @@ mod tests {
             assert_eq!(checked(&text, after(seconds)).err(), expected, "{seconds}");
         }
         let wrong = digested(b"n", CREATED, "guess");
-        assert_eq!(checked(&wrong, after(1000)), Err(Denied::Wrong), "the time is told only to who may know");
+        assert_eq!(checked(&wrong, after(1000)), Err(WRONG), "the time is told only to who may know");
     }
 
     #[test]

@@ -46,6 +46,10 @@ fn row(of: &Value) -> Vec<String> {
         (Value::Bool(true), ..) => {
             format!("paused ({}) since {}", cell(&of["paused_because"]), cell(&of["paused_since"]))
         }
+        _ if of["held_until"].is_string() => format!("the relay asked to wait until {}", cell(&of["held_until"])),
+        _ if of["failing_because"].is_string() => {
+            format!("{} since {}", cell(&of["failing_because"]), cell(&of["failing_since"]))
+        }
         (_, Value::Bool(true), _) => "silent".into(),
         (.., Value::Bool(true)) => {
             format!("Workday denies the details of {} protections", cell(&of["details"]["waiting"]))

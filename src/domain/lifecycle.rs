@@ -98,7 +98,10 @@ impl Reason {
 /// Which stages are interviews and which statuses end one, for one organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagePolicy {
+    /// As they are written, to be shown.
     interview_stages: Vec<String>,
+    /// As they are compared.
+    folded_stages: Vec<String>,
     closed_statuses: Vec<String>,
 }
 
@@ -106,10 +109,15 @@ impl StagePolicy {
     /// A policy of these names; they are compared without case and outer white space.
     pub fn new<S: AsRef<str>>(interview_stages: &[S], closed_statuses: &[S]) -> Self {
         let folded = |names: &[S]| names.iter().map(|name| name.as_ref().trim().to_lowercase()).collect();
-        Self { interview_stages: folded(interview_stages), closed_statuses: folded(closed_statuses) }
+        let written = interview_stages.iter().map(|name| name.as_ref().trim().to_owned()).collect();
+        Self {
+            interview_stages: written,
+            folded_stages: folded(interview_stages),
+            closed_statuses: folded(closed_statuses),
+        }
     }
 
-    /// Which stages are interviews, in lower case.
+    /// Which stages are interviews, as they are written.
     pub fn interview_stages(&self) -> &[String] {
         &self.interview_stages
     }
@@ -120,7 +128,7 @@ impl StagePolicy {
             return (told, Reason::Told);
         }
         let mut stages = change.stage.iter().chain(&change.stage_aliases);
-        if !stages.any(|stage| listed(&self.interview_stages, stage)) {
+        if !stages.any(|stage| listed(&self.folded_stages, stage)) {
             (Position::Out, Reason::OtherStage)
         } else if change.status.as_ref().is_some_and(|status| listed(&self.closed_statuses, status)) {
             (Position::Out, Reason::ClosedStatus)

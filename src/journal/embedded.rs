@@ -45,7 +45,7 @@ mod writer;
 use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ use self::append::Identity;
 use self::command::{Command, Shown};
 use self::follow::Progress;
 use self::gate::Change;
+use self::lanes::Seen;
 use self::upkeep::{Job, Keeper};
 use super::{
     Actor, Ages, ApplicationFilter, ApplicationRecord, AttemptRecord, Claims, Cursor, Discarded, Erasure, EventFilter,
@@ -90,6 +91,10 @@ pub struct Embedded {
 }
 
 impl Embedded {
+    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn keep<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Keeper) -> Result<T, Unavailable> + Send + 'static,
@@ -192,12 +197,12 @@ impl Records for Embedded {
     }
 
     fn stats(&self, ages: Ages) -> Ticket<Vec<OrganisationStats>> {
-        let (pulses, old) = (self.pulse(), read::Old::at(self.clock.now(), ages));
-        self.query(move |connection, _| read::stats(connection, &pulses, &old))
+        let (seen, old) = (self.seen().clone(), read::Old::at(self.clock.now(), ages));
+        self.query(move |connection, identity| read::stats(connection, identity, &seen, &old))
     }
 
     fn pulse(&self) -> Vec<Pulse> {
-        self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.seen().iter().map(|seen| seen.pulse.clone()).collect()
     }
 }
 

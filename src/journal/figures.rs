@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Paused, Pulse};
-use crate::domain::OrgId;
+use crate::domain::{EventId, OrgId};
 
 /// A stage that was seen in messages.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub struct OrganisationStats {
     pub pending: u64,
     /// When the oldest of those was received.
     pub oldest_pending: Option<Timestamp>,
+    /// Which event that is, the one that waits the longest.
+    pub oldest_event: Option<EventId>,
     /// When the oldest of those that were given up was received.
     pub oldest_dead: Option<Timestamp>,
     /// When the last message came.
@@ -93,6 +95,7 @@ impl OrganisationStats {
             dead: 0,
             pending: 0,
             oldest_pending: None,
+            oldest_event: None,
             oldest_dead: None,
             last_message_at: None,
             last_started_at: None,

@@ -230,7 +230,7 @@ impl Records for Postgres {
     }
 
     fn stats(&self, ages: Ages) -> Ticket<Vec<OrganisationStats>> {
-        self.query(async move |client, _| read::stats(client, ages).await)
+        self.query(async move |client, identity| read::stats(client, identity, ages).await)
     }
 
     fn pulse(&self) -> Vec<Pulse> {

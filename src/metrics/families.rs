@@ -107,6 +107,7 @@ pub(super) struct Families {
     dead: Family<OfOne, Gauge>,
     late: Family<OfOne, Gauge>,
     open_too_long: Family<OfOne, Gauge>,
+    not_signed_in: Family<OfOne, Counter>,
     not_kept: Family<OfOne, Counter>,
     details_reads: Family<OfDeliveries, Counter>,
     details_waiting: Family<OfOne, Gauge>,
@@ -145,6 +146,7 @@ impl Families {
             dead: of.family("dead_events", "Events that were given up and are still there"),
             late: of.family("late_starts", "Starts of interviews not delivered while that was of use"),
             open_too_long: of.family("interviews_open_too_long", "Interviews open for longer than expected"),
+            not_signed_in: of.family("failed_sign_ins", "Messages whose credentials were refused, or not looked at"),
             not_kept: of.family("refused_not_kept", "Refused messages that the API cannot show"),
             details_reads: of.family("details_reads", "Attempts to read details back from Workday by their result"),
             details_waiting: of.family("details_waiting", "Protections whose details are still to be read"),
@@ -174,6 +176,7 @@ impl Families {
                 self.failures.get_or_create_owned(&OfFailures { orgid: orgid(), reason: reason.as_str() })
             }),
             attempts: self.attempts.get_or_create_owned(&one),
+            not_signed_in: self.not_signed_in.get_or_create_owned(&one),
             not_kept: self.not_kept.get_or_create_owned(&one),
             details_reads: RESULTS
                 .map(|result| self.details_reads.get_or_create_owned(&OfDeliveries { orgid: orgid(), result })),

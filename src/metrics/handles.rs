@@ -19,6 +19,7 @@ pub(super) struct Handles {
     pub(super) deliveries: [Counter; RESULTS.len()],
     pub(super) failures: [Counter; Reason::ALL.len()],
     pub(super) attempts: Histogram,
+    pub(super) not_signed_in: Counter,
     pub(super) not_kept: Counter,
     pub(super) details_reads: [Counter; RESULTS.len()],
     pub(super) gauges: Gauges,

@@ -26,6 +26,7 @@ fn the_families_of_the_contract_are_there() {
     metrics.taken(&taken(Outcome::Duplicate, EventType::InterviewStarted), 1);
     metrics.refused(&org, Source::Soap);
     metrics.not_taken(Source::Soap, Code::Unauthorized);
+    metrics.not_signed_in(&org);
     metrics.not_kept(&org);
     metrics.committed(3, Duration::from_millis(2));
     let attempt = |verdict, reason| Attempted { verdict, reason, latency: Duration::from_millis(20) };
@@ -54,6 +55,7 @@ fn the_families_of_the_contract_are_there() {
         "imper_bridge_deliveries_total{orgid=\"acme\",result=\"retry\"} 0",
         "imper_bridge_delivery_failures_total{orgid=\"acme\",reason=\"refused\"} 1",
         "imper_bridge_attempt_seconds_bucket{le=\"0.025\",orgid=\"acme\"} 2",
+        "imper_bridge_failed_sign_ins_total{orgid=\"acme\"} 1",
         "imper_bridge_refused_not_kept_total{orgid=\"acme\"} 1",
         "imper_bridge_pending_events{orgid=\"acme\"} 3",
         "imper_bridge_oldest_pending_seconds{orgid=\"acme\"} 10.0",

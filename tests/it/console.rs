@@ -47,7 +47,7 @@ impl Visitor {
     }
 
     /// Sends a form with the key that the session's pages carry.
-    async fn post(&self, path: &str, fields: &str) -> (u16, String) {
+    pub(crate) async fn post(&self, path: &str, fields: &str) -> (u16, String) {
         let page = self.get("/").await.1;
         let key = page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         self.post_as_it_is(path, &format!("form_key={key}&{fields}"), &[]).await
@@ -273,4 +273,36 @@ async fn a_protection_shows_who_it_is_of_to_its_own_organisation_only() {
     for personal in ["Óscar", "Ejemplo", "candidate.example"] {
         assert!(!home.log().contains(personal), "{}", home.log());
     }
+}
+
+#[tokio::test]
+async fn wrong_tokens_of_the_api_are_slowed_and_right_ones_let_in() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let call = async |token: &str| bridge.admin_get("/api/v1/stats", token).await;
+    // However long each takes, the wait outgrows it.
+    let slowed = async |token: &str| {
+        for _ in 0..20 {
+            let answer = call(token).await;
+            match answer.status().as_u16() {
+                401 => {}
+                status => return (status, answer),
+            }
+        }
+        panic!("wrong tokens are never slowed");
+    };
+    for _ in 0..5 {
+        assert_eq!(call("an-old-token").await.status().as_u16(), 401);
+    }
+    let (status, slowed_one) = slowed("another-guess").await;
+    assert_eq!(status, 429);
+    let seconds: u64 = slowed_one.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=61).contains(&seconds), "{seconds}");
+    assert_eq!(slowed_one.headers()["content-type"], "application/problem+json");
+    assert!(slowed_one.text().await.unwrap().contains("Too many wrong tokens"));
+    assert_eq!(call(TOKEN).await.status().as_u16(), 200, "somebody beside it has the right one");
+    assert_eq!(slowed("an-old-token").await.0, 429, "and does not speak for it");
+    assert_eq!(bridge.admin_get("/api/v1/stats", "").await.status().as_u16(), 401, "no token is no guess");
+    assert_eq!(bridge.sign_in(TOKEN).await.status().as_u16(), 303, "nor is the console closed");
+    assert_eq!(home.log().matches("wrong tokens are slowed from now on").count(), 1, "{}", home.log());
 }

@@ -45,6 +45,7 @@ mod openapi;
 mod operate;
 mod operator;
 mod oracle;
+mod overview;
 mod preload;
 mod raw;
 mod read_back;

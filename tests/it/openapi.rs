@@ -433,3 +433,23 @@ async fn pages_stay_right_while_entries_are_added() {
         assert_eq!(found["events"].as_array().unwrap().len(), 1, "{application}");
     }
 }
+
+#[tokio::test]
+async fn no_route_lets_in_who_shows_no_token_or_a_wrong_one() {
+    let home = Home::new("[org.acme]\nauth.none = true\nhandler = \"in_process\"\n");
+    let bridge = home.start();
+    let document = bridge.admin_get("/api/openapi.json", "").await.text().await.unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().filter(|_| path.starts_with("/api/v1/")) {
+            let (method, path) = (method.to_ascii_uppercase(), path.replace(['{', '}'], ""));
+            let (status, ..) = bridge.raw(&method, &path, &[], b"").await;
+            assert_eq!(status, 401, "{method} {path}");
+            let (status, ..) = bridge.raw(&method, &path, &[("Authorization", "Bearer a-wrong-one")], b"").await;
+            assert!([401, 429].contains(&status), "{method} {path}: {status}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 20, "{asked}");
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::recent::Recent;
 use super::show;
 use crate::admin::{Admin, Problem};
 use crate::clock::Clock;
@@ -49,6 +50,8 @@ struct Counted {
 pub(super) struct Activity {
     /// The oldest hour first; the last one is under way.
     hours: [u64; HOURS],
+    /// The newest of them.
+    recent: Recent,
     /// Whether all of the day was counted.
     whole: bool,
 }
@@ -85,13 +88,14 @@ async fn count(admin: &Admin, org: &OrgId) -> Result<Activity, Problem> {
     let now = admin.clock.now();
     let since = now - SignedDuration::from_hours(HOURS as i64);
     let filter = EventFilter { orgs: Some(vec![org.clone()]), since: Some(since), ..EventFilter::default() };
-    let (mut times, mut before) = (Vec::new(), None);
+    let (mut times, mut recent, mut before) = (Vec::new(), Recent::default(), None);
     loop {
         let page = admin.journal.events(filter.clone(), before, STEP).await?;
+        page.items.iter().for_each(|record| recent.take(record));
         times.extend(page.items.iter().map(|record| record.event.received_at));
         before = page.next;
         if before.is_none() || times.len() >= MOST {
-            return Ok(Activity::of(&times, before.is_none(), now));
+            return Ok(Activity { recent, ..Activity::of(&times, before.is_none(), now) });
         }
     }
 }
@@ -105,7 +109,12 @@ impl Activity {
                 hours[place] += 1;
             }
         }
-        Self { hours, whole }
+        Self { hours, recent: Recent::default(), whole }
+    }
+
+    /// The stages of the newest of them.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// The drawing: a bar for each hour with anything in it.

@@ -9,7 +9,7 @@ use super::activity::Activity;
 use super::form::{Form, SHORT};
 use super::show::{Moment, age, count, grouped};
 use super::sight::{Sight, dead_by};
-use super::troubles::{Trouble, Verdict, troubles};
+use super::troubles::{Grade, Trouble, Verdict, deliveries, troubles};
 use super::{Answer, Frame, done, page, sign_in, visitor};
 use crate::admin::actions::{deliver_anew, organisation, turn};
 use crate::admin::routes::Routes;
@@ -41,8 +41,9 @@ struct Card {
     figures: [(&'static str, String); 4],
     activity: Activity,
     relay: String,
-    relay_is_well: bool,
-    is_paused: bool,
+    relay_grade: Grade,
+    /// Whether pausing its deliveries is offered.
+    may_be_paused: bool,
     oldest: Option<String>,
     last_message: Option<Moment>,
 }
@@ -53,12 +54,15 @@ async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
         let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
         return sign_in::show(next);
     };
-    let sight = Sight::of(&admin, &visitor.token).await?;
-    let mut organisations = Vec::new();
+    let mut sight = Sight::of(&admin, &visitor.token).await?;
+    let mut activities = Vec::new();
     for stats in &sight.stats {
-        let activity = admin.console.activities.of(&admin, &stats.org, stats.accepted).await?;
-        organisations.push(Card::new(stats, activity, &sight));
+        activities.push(admin.console.activities.of(&admin, &stats.org, stats.accepted).await?);
     }
+    sight.recent =
+        sight.stats.iter().zip(&activities).map(|(stats, seen)| (stats.org.clone(), seen.recent().clone())).collect();
+    let cards = sight.stats.iter().zip(activities);
+    let organisations = cards.map(|(stats, activity)| Card::new(stats, activity, &sight)).collect();
     let troubles = troubles(&sight);
     let verdict = Verdict::of(&sight, &troubles);
     let frame = Frame::new(&admin, &request, &visitor, "/");
@@ -67,12 +71,8 @@ async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
 
 impl Card {
     fn new(stats: &OrganisationStats, activity: Activity, sight: &Sight) -> Self {
-        let held = stats.held_until.filter(|until| *until > sight.now);
-        let relay = match (&stats.paused, held) {
-            (Some(paused), _) => format!("The deliveries stand still since {}.", Moment::new(paused.since, sight.now)),
-            (None, Some(until)) => format!("The relay asked for quiet until {}.", Moment::new(until, sight.now)),
-            (None, None) => "The deliveries go on.".into(),
-        };
+        let (relay_grade, relay) = deliveries(stats, sight);
+        let configured = sight.organisation(&stats.org).is_some();
         Self {
             org: stats.org.clone(),
             figures: [
@@ -83,8 +83,8 @@ impl Card {
             ],
             activity,
             relay,
-            relay_is_well: stats.paused.is_none(),
-            is_paused: stats.paused.is_some(),
+            relay_grade,
+            may_be_paused: configured && stats.paused.is_none(),
             oldest: stats.oldest_pending.map(|oldest| age(oldest, sight.now)),
             last_message: stats.last_message_at.map(|at| Moment::new(at, sight.now)),
         }

@@ -47,6 +47,10 @@ struct Page {
     credentials: Vec<String>,
     tenant: Option<String>,
     first: First,
+    /// Whether none came that was read.
+    waits: bool,
+    /// What is to be said of messages whose sender did not get in, where nothing came since.
+    denied: Option<String>,
     stages: String,
 }
 
@@ -82,13 +86,16 @@ async fn show(admin: Data<Admin>, request: HttpRequest, org: Path<String>) -> An
     let organisation = admin.public.organisations.get(&org).filter(|found| visitor.token.sees(&found.id));
     let organisation = organisation
         .ok_or_else(|| Problem::not_found(format!("There is no organisation {org} in the configuration.")))?;
+    let first = first(&admin, &organisation.id).await?;
     page(&Page {
         frame: Frame::new(&admin, &request, &visitor, "/set-up"),
         org: organisation.id.clone(),
         values: values(&admin, &organisation),
         credentials: organisation.verifier.ways().iter().map(|(way, user)| credential(*way, user.as_deref())).collect(),
         tenant: organisation.expect_tenant.clone(),
-        first: first(&admin, &organisation.id).await?,
+        denied: denied(&admin, &organisation.id, &first),
+        waits: matches!(first, First::Waiting),
+        first,
         stages: organisation.policy.interview_stages().join(", "),
     })
 }
@@ -150,7 +157,27 @@ async fn first(admin: &Admin, org: &OrgId) -> Result<First, Problem> {
     })
 }
 
+/// What is to be said of messages whose sender did not get in, unless a later one did.
+fn denied(admin: &Admin, org: &OrgId, first: &First) -> Option<String> {
+    let missed = admin.public.misses.of(org)?;
+    let last = first.at().and_then(|at| at.exact.parse::<Timestamp>().ok());
+    if last.is_some_and(|at| at > missed.last) {
+        return None;
+    }
+    let at = Moment::new(missed.last, admin.clock.now());
+    let came = if missed.count == 1 { "1 message".to_owned() } else { format!("{} messages", missed.count) };
+    Some(format!("{came} came {}, the last at {at}.", missed.because.came()))
+}
+
 impl First {
+    /// When it came.
+    fn at(&self) -> Option<&Moment> {
+        match self {
+            Self::Waiting => None,
+            Self::Refused { at, .. } | Self::Taken { at, .. } => Some(at),
+        }
+    }
+
     fn refused(record: RefusedRecord, now: Timestamp) -> Self {
         let at = Moment::new(record.at, now);
         Self::Refused { id: record.id, at, code: record.head.code, message: record.head.message }

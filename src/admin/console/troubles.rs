@@ -1,7 +1,11 @@
 //! What needs a person, grouped by cause, each with one safe thing to do; and the verdict over all.
 
+mod deliveries;
 mod organisation;
 mod records;
+mod stages;
+
+pub(super) use deliveries::deliveries;
 
 use jiff::SignedDuration;
 
@@ -17,6 +21,8 @@ const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) struct Trouble {
     /// Whether something does not work; else it only deserves a look.
     pub(super) broken: bool,
+    /// Whether events wait because of it, though nothing counts as broken yet.
+    pub(super) delays: bool,
     /// What is wrong, as a sentence without its full stop.
     pub(super) sentence: String,
     /// What that means.
@@ -44,12 +50,43 @@ pub(super) struct Act {
 
 /// The state of everything in a sentence.
 pub(super) struct Verdict {
-    /// Whether nothing is broken.
-    pub(super) good: bool,
+    /// How good that is.
+    pub(super) grade: Grade,
     /// The sentence.
     pub(super) sentence: String,
     /// What else there is.
     pub(super) more: String,
+}
+
+/// How good something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grade {
+    /// Nothing is wrong.
+    Good,
+    /// Something deserves a look.
+    Look,
+    /// Something does not work.
+    Bad,
+}
+
+impl Grade {
+    /// Which mark stands beside it.
+    pub(super) fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Look => "look",
+            Self::Bad => "bad",
+        }
+    }
+
+    /// The same for whoever does not see marks.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Good => "Good",
+            Self::Look => "Look",
+            Self::Bad => "Problem",
+        }
+    }
 }
 
 impl Verdict {
@@ -63,7 +100,11 @@ impl Verdict {
             } else {
                 format!("And {} beside it, below.", count(further, "problem"))
             };
-            return Self { good: false, sentence: format!("{}.", first.sentence), more };
+            return Self { grade: Grade::Bad, sentence: format!("{}.", first.sentence), more };
+        }
+        if let Some(first) = troubles.iter().find(|trouble| trouble.delays) {
+            let (sentence, more) = (format!("{}.", first.sentence), "It is tried again, and nothing is lost.".into());
+            return Self { grade: Grade::Look, sentence, more };
         }
         let waiting = sight.sum(|stats| stats.pending);
         let sentence = match sight.oldest_waiting() {
@@ -73,8 +114,11 @@ impl Verdict {
                 format!("Everything accepted before {through} UTC is delivered.")
             }
         };
-        let more = if waiting == 0 { String::new() } else { format!("{} on the way.", count(waiting, "event")) };
-        Self { good: true, sentence, more }
+        let mut more = if waiting == 0 { String::new() } else { format!("{} on the way. ", count(waiting, "event")) };
+        if !troubles.is_empty() {
+            more.push_str("Something below deserves a look.");
+        }
+        Self { grade: Grade::Good, sentence, more }
     }
 }
 
@@ -86,7 +130,7 @@ pub(super) fn troubles(sight: &Sight) -> Vec<Trouble> {
     }
     troubles.extend(records::dead(sight));
     troubles.extend(records::refused(sight));
-    troubles.sort_by_key(|trouble| !trouble.broken);
+    troubles.sort_by_key(|trouble| (!trouble.broken, !trouble.delays));
     troubles
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::text;
+use crate::admin::standing::{Failing, Standing};
 use crate::domain::OrgId;
 use crate::journal::{OrganisationStats, PauseCause};
 
@@ -35,6 +36,14 @@ pub(in crate::admin) struct Organisation {
     /// What the relay answered, or who asked for it.
     #[schema(required)]
     paused_because: Option<String>,
+    /// Since when what waits the longest is not taken, where that is more than a hiccup.
+    #[schema(required, format = DateTime)]
+    failing_since: Option<String>,
+    /// How many attempts to deliver it have failed since then.
+    failed_attempts: u64,
+    /// What the relay answered, or that it did not.
+    #[schema(required)]
+    failing_because: Option<String>,
     /// Until when the relay has asked for quiet.
     #[schema(required, format = DateTime)]
     held_until: Option<String>,
@@ -77,9 +86,17 @@ struct Stage {
     count: u64,
 }
 
-pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now: Timestamp) -> Organisation {
+pub(in crate::admin) fn organisation(
+    stats: OrganisationStats,
+    standing: &Standing,
+    silent: bool,
+    now: Timestamp,
+) -> Organisation {
     let age = |oldest: Option<Timestamp>| oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
     let through = stats.delivered_through(now);
+    let paused_since = standing.paused_since(&stats);
+    // What stands still is not tried.
+    let failing = standing.failing(now).filter(|_| stats.paused.is_none()).map(|(failing, _)| failing);
     Organisation {
         orgid: stats.org,
         accepted: stats.accepted,
@@ -88,9 +105,12 @@ pub(in crate::admin) fn organisation(stats: OrganisationStats, silent: bool, now
         pending: stats.pending,
         oldest_pending_seconds: age(stats.oldest_pending),
         paused: stats.paused.is_some(),
-        paused_since: text(stats.paused.as_ref().map(|paused| paused.since)),
+        paused_since: text(paused_since),
         paused_by: stats.paused.as_ref().map(|paused| paused.cause),
         paused_because: stats.paused.and_then(|paused| paused.reason),
+        failing_since: text(failing.map(|failing| failing.since)),
+        failed_attempts: failing.map_or(0, |failing| failing.attempts),
+        failing_because: failing.map(Failing::says),
         held_until: text(stats.held_until.filter(|until| *until > now)),
         delivered_through: through.to_string(),
         last_message_at: text(stats.last_message_at),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::amendment::{Amended, Amendment};
+use super::lanes::Seen;
 use crate::journal::batch::Keyed;
-use crate::journal::{Claims, Health, Promise, Pulse, Quota, Receipt, Settled, Settlement, Unavailable};
+use crate::journal::{Claims, Health, Promise, Quota, Receipt, Settled, Settlement, Unavailable};
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -43,6 +44,6 @@ pub(super) struct Shown {
     pub(super) health: Mutex<Health>,
     /// Set by whoever asks for the health, so that the next answer is from a new look.
     pub(super) asked: AtomicBool,
-    pub(super) pulse: Mutex<Vec<Pulse>>,
+    pub(super) pulse: Mutex<Vec<Seen>>,
     pub(super) wake: watch::Sender<u64>,
 }

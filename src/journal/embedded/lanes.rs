@@ -22,6 +22,14 @@ use crate::journal::{Fence, LaneKind, Pulse, Settled, Verdict};
 /// Names a lane; the application's key covers its organisation.
 pub(super) type LaneKey = (Key, LaneKind);
 
+/// What is shown of an organisation without a query.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) pulse: Pulse,
+    /// The event that waits the longest.
+    pub(super) oldest_event: Option<u64>,
+}
+
 #[derive(Debug)]
 struct Lane {
     org: OrgId,
@@ -35,8 +43,8 @@ struct Lane {
 struct Organisation {
     /// Lanes by when they are due and then by the age of their heads.
     due: BTreeSet<(Duration, u64, LaneKey)>,
-    /// What waits and since when.
-    pending: BTreeMap<u64, Timestamp>,
+    /// What waits, by the records that opened it: since when, and which event it is.
+    pending: BTreeMap<u64, (Timestamp, u64)>,
     /// Those of them that start an interview.
     starts: BTreeMap<u64, Timestamp>,
     gate: Gate,
@@ -79,7 +87,7 @@ impl Lanes {
     /// Adds an event at the end of its lane; a lane that was empty becomes due at `due`.
     pub(super) fn push(&mut self, org: &OrgId, key: LaneKey, entry: Entry, due: Duration) {
         let organisation = self.organisations.entry(org.clone()).or_default();
-        organisation.pending.insert(entry.opened, entry.since);
+        organisation.pending.insert(entry.opened, (entry.since, entry.sequence));
         if entry.is_start {
             organisation.starts.insert(entry.opened, entry.since);
         }
@@ -253,21 +261,22 @@ impl Lanes {
     }
 
     /// The pulse of the organisations where it changed since it was asked last.
-    pub(super) fn take_changed(&mut self, at: Timestamp, now: Duration) -> Vec<Pulse> {
+    pub(super) fn take_changed(&mut self, at: Timestamp, now: Duration) -> Vec<Seen> {
         let changed = std::mem::take(&mut self.changed);
         let pulse = |org: OrgId| {
             let organisation = self.organisations.get(&org)?;
-            let first = |waiting: &BTreeMap<u64, Timestamp>| waiting.values().next().copied();
-            Some(Pulse {
+            let oldest = organisation.pending.values().next().copied();
+            let pulse = Pulse {
                 pending: organisation.pending.len() as u64,
-                oldest: first(&organisation.pending),
-                oldest_start: first(&organisation.starts),
+                oldest: oldest.map(|(since, _)| since),
+                oldest_start: organisation.starts.values().next().copied(),
                 due: organisation.due(now).and_then(|due| by_the_wall_clock(due, at, now)),
                 paused: organisation.gate.paused(),
                 held_until: organisation.gate.held(),
                 last_message_at: organisation.last_message_at,
                 org,
-            })
+            };
+            Some(Seen { pulse, oldest_event: oldest.map(|(_, event)| event) })
         };
         changed.into_iter().filter_map(pulse).collect()
     }

@@ -273,10 +273,10 @@ impl Writer {
             return;
         }
         let mut shown = self.shown.pulse.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for pulse in changed {
-            match shown.iter_mut().find(|shown| shown.org == pulse.org) {
-                Some(shown) => *shown = pulse,
-                None => shown.push(pulse),
+        for seen in changed {
+            match shown.iter_mut().find(|shown| shown.pulse.org == seen.pulse.org) {
+                Some(shown) => *shown = seen,
+                None => shown.push(seen),
             }
         }
     }

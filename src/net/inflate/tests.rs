@@ -119,7 +119,8 @@ async fn what_could_be_read_of_a_damaged_body_is_given() {
         (whole[..whole.len() - 9].to_vec(), noise(3 * STEP)),
         (b"junk".to_vec(), Vec::new()),
     ] {
-        let unread = Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err();
+        let unread =
+            Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err();
         assert!(part.starts_with(&unread.part) && unread.part.is_empty() == part.is_empty(), "{}", unread.refusal);
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn a_replay_has_a_fresh_budget_and_the_right_key<D: Driver>() {
     driver.advance(DAY);
     assert_eq!(replay(&*journal, Which::One(id), false).replayed, 1);
     assert_eq!(state_of(&*journal, &receipt), DeliveryState::Pending);
+    assert_eq!(journal.stats(AGES).wait().unwrap()[0].oldest_event, Some(id));
     drop(journal);
     let journal = driver.open();
     let again = claim(&*journal).remove(0);

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::place;
-use crate::domain::OrgId;
-use crate::journal::embedded::{append, details};
-use crate::journal::{Ages, OrganisationStats, Pulse, StageSeen};
+use crate::domain::{EventId, OrgId};
+use crate::journal::embedded::append::{self, Identity};
+use crate::journal::embedded::details;
+use crate::journal::embedded::lanes::Seen;
+use crate::journal::{Ages, OrganisationStats, StageSeen};
 
 pub(in crate::journal::embedded) fn stats(
     connection: &Connection,
-    pulses: &[Pulse],
+    identity: &Identity,
+    seen: &[Seen],
     old: &Old,
 ) -> rusqlite::Result<Vec<OrganisationStats>> {
     let mut statement = connection.prepare_cached(
@@ -24,7 +27,8 @@ pub(in crate::journal::embedded) fn stats(
     let (dead, mut details) = (oldest_dead(connection)?, details::figures(connection)?);
     let rows = statement.query_map([], |row| {
         let org = append::organisation(row, 0)?;
-        let pulse = pulses.iter().find(|pulse| pulse.org == org);
+        let seen = seen.iter().find(|seen| seen.pulse.org == org);
+        let pulse = seen.map(|seen| &seen.pulse);
         Ok(OrganisationStats {
             accepted: row.get(1)?,
             delivered: row.get(2)?,
@@ -34,6 +38,11 @@ pub(in crate::journal::embedded) fn stats(
             last_started_at: at(row.get(6)?),
             pending: pulse.map_or(0, |pulse| pulse.pending),
             oldest_pending: pulse.and_then(|pulse| pulse.oldest),
+            oldest_event: seen
+                .and_then(|seen| seen.oldest_event)
+                .map(|event| id(connection, identity, event))
+                .transpose()?
+                .flatten(),
             oldest_dead: dead.get(org.as_str()).copied().and_then(|oldest| at(Some(oldest))),
             open_too_long: open.get(org.as_str()).copied().unwrap_or(0),
             paused: pulse.and_then(|pulse| pulse.paused.clone()),
@@ -44,6 +53,13 @@ pub(in crate::journal::embedded) fn stats(
         })
     })?;
     rows.collect()
+}
+
+/// The id of the event in this place.
+fn id(connection: &Connection, identity: &Identity, event: u64) -> rusqlite::Result<Option<EventId>> {
+    let mut statement = connection.prepare_cached("SELECT received_at FROM event WHERE sequence = ?1")?;
+    let received = statement.query_row([event], |row| row.get(0)).optional()?;
+    Ok(received.map(|received| EventId::compose(received, identity.tag, event)))
 }
 
 /// Before which times something is too old.

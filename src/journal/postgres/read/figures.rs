@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use crate::domain::OrgId;
+use crate::domain::{EventId, OrgId};
 use crate::journal::postgres::details;
 use crate::journal::postgres::gate::{self, milliseconds};
 use crate::journal::postgres::link::Failure;
 use crate::journal::postgres::row::{number, optional, organisation};
+use crate::journal::postgres::schema::Identity;
 use crate::journal::{Ages, DetailsStats, OrganisationStats, StageSeen};
 
 /// Figures per organisation that ever had a message.
 pub(in crate::journal::postgres) async fn stats(
     client: &Client,
+    identity: &Identity,
     ages: Ages,
 ) -> Result<Vec<OrganisationStats>, Failure> {
     let sql = format!(
@@ -22,7 +24,7 @@ pub(in crate::journal::postgres) async fn stats(
                     + (SELECT count(*) FROM work w WHERE w.orgid = f.orgid AND state = 0 AND is_start
                        AND opened_at < clock.now - $1),
                 f.pending, f.last_message_at, f.last_started_at,
-                (SELECT opened_at FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1),
+                oldest.opened_at, oldest.received_at, oldest.event,
                 (SELECT received_at FROM work w JOIN event e ON e.sequence = w.event
                  WHERE w.orgid = f.orgid AND w.state = 1 ORDER BY w.event LIMIT 1), {}
          FROM (SELECT journal_now() AS now) clock,
@@ -30,7 +32,10 @@ pub(in crate::journal::postgres) async fn stats(
                       sum(dead)::bigint AS dead, sum(late)::bigint AS late, sum(pending)::bigint AS pending,
                       max(last_message_at) AS last_message_at, max(last_started_at) AS last_started_at
                FROM figure GROUP BY orgid) f
-         LEFT JOIN gate ON gate.orgid = f.orgid ORDER BY f.orgid",
+         LEFT JOIN gate ON gate.orgid = f.orgid
+         LEFT JOIN LATERAL (SELECT opened_at, event, (SELECT received_at FROM event e WHERE e.sequence = w.event)
+                            FROM work w WHERE w.orgid = f.orgid AND state = 0 ORDER BY opened LIMIT 1) oldest ON true
+         ORDER BY f.orgid",
         gate::COLUMNS
     );
     let (useful, open) = (milliseconds(ages.useful_within), milliseconds(ages.open_interview));
@@ -40,17 +45,18 @@ pub(in crate::journal::postgres) async fn stats(
         stages(client),
         details::figures(client),
     )?;
-    rows.iter().map(|row| figures(row, &open, &stages, &details)).collect()
+    rows.iter().map(|row| figures(row, identity, &open, &stages, &details)).collect()
 }
 
 fn figures(
     row: &Row,
+    identity: &Identity,
     open: &HashMap<OrgId, u64>,
     stages: &HashMap<OrgId, Vec<StageSeen>>,
     details: &HashMap<OrgId, DetailsStats>,
 ) -> Result<OrganisationStats, Failure> {
     let org = organisation(row, 0)?;
-    let gate = gate::read(row, 10)?.map(|(_, gate)| gate).unwrap_or_default();
+    let gate = gate::read(row, 12)?.map(|(_, gate)| gate).unwrap_or_default();
     Ok(OrganisationStats {
         accepted: number(row, 1)?,
         delivered: number(row, 2)?,
@@ -60,7 +66,8 @@ fn figures(
         last_message_at: optional(row, 6)?,
         last_started_at: optional(row, 7)?,
         oldest_pending: optional(row, 8)?,
-        oldest_dead: optional(row, 9)?,
+        oldest_event: oldest_event(row, identity)?,
+        oldest_dead: optional(row, 11)?,
         open_too_long: open.get(&org).copied().unwrap_or(0),
         paused: gate.paused()?,
         held_until: gate.held()?,
@@ -68,6 +75,11 @@ fn figures(
         details: details.get(&org).cloned().unwrap_or_default(),
         org,
     })
+}
+
+fn oldest_event(row: &Row, identity: &Identity) -> Result<Option<EventId>, Failure> {
+    let (received, event) = (row.try_get::<_, Option<i64>>(9)?, row.try_get::<_, Option<i64>>(10)?);
+    Ok(received.zip(event).map(|(received, event)| EventId::compose(received, identity.tag, event as u64)))
 }
 
 /// How many interviews are open for too long.
