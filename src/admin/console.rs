@@ -29,6 +29,7 @@ mod sign_in;
 mod source;
 mod troubles;
 mod try_it;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ use crate::clock::Clock;
 use activity::Activities;
 use failure::Failure;
 use frame::Frame;
-use live::Watchers;
+use watchers::Watchers;
 
 /// Nothing runs, loads, frames or is sent anywhere but here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -278,6 +278,54 @@ const steps = {
     await another.close();
   },
 
+  async "a page says when it is not live, and is live again by itself where it can"({ page, work: folder, look }) {
+    const acme = `[org.acme]\nauth.none = true\nhandler = "in_process"\n`;
+    const first = await bridge(binary, folder, acme, { name: "mortal" });
+    const another = await page.context().browser().newContext();
+    const watching = await another.newPage();
+    watching.setDefaultTimeout(PATIENCE);
+    await signIn(watching, first.admin, "operator-token");
+    await watching.locator("html[data-live=on]").waitFor();
+    const lost = watching.locator("#lost");
+    first.signal("SIGSTOP");
+    await lost.getByText(/Not live since \d\d:\d\d:\d\d: the bridge does not answer/).waitFor();
+    first.signal("SIGCONT");
+    await watching.locator("html[data-live=on]").waitFor();
+    await lost.waitFor({ state: "hidden" });
+    await post(first.open, "acme", message({ application: "M-1" }));
+    await watching.getByText(/Everything accepted before .* is delivered/).waitFor();
+    first.signal("SIGKILL");
+    await lost.getByText(/does not answer/).waitFor();
+    await look("overview-not-live", watching);
+    await first.ended;
+    await bridge(binary, folder, acme, { name: "mortal", adminListen: new URL(first.admin).host });
+    await lost.getByText(/you are signed out/).waitFor();
+    await lost.getByRole("link", { name: "Sign in" }).click();
+    await watching.getByLabel("Admin token").waitFor();
+    await another.close();
+  },
+
+  async "what somebody is at is left alone, and what waits is said"({ page, admin, server }) {
+    await page.goto(`${admin}/`);
+    await page.locator("html[data-live=on]").waitFor();
+    const card = page.getByRole("article", { name: "inside" });
+    const accepted = async () => Number(await card.getByText("Accepted").locator("xpath=following-sibling::dd").textContent());
+    const grown = (before) => page.waitForFunction((most) => Number(document.querySelector("#org-inside").closest("article").querySelector("dd").textContent) > most, before);
+    await card.getByText("Pause deliveries of inside").click();
+    const before = await accepted();
+    await post(server.open, "inside", message({ application: "N-1" }));
+    await page.getByText("Newer content waits").waitFor();
+    assert.equal(await accepted(), before, "nothing moved under the pointer");
+    await page.getByRole("button", { name: "Show it now" }).click();
+    await grown(before);
+    await page.getByText("Newer content waits").waitFor({ state: "detached" });
+    await card.getByText("Pause deliveries of inside").focus();
+    await post(server.open, "inside", message({ application: "N-2" }));
+    await page.getByText("Newer content waits").waitFor();
+    await page.getByRole("link", { name: "Overview" }).focus();
+    await grown(before + 1);
+  },
+
   async "a viewer sees their own organisation and no buttons"({ page, admin, look }) {
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Admin token").waitFor();

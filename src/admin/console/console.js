@@ -15,51 +15,6 @@ function offerCopies(root) {
   }
 }
 
-// Takes over the parts of the page that are different now, but none in which somebody is at work.
-async function bringUpToDate() {
-  const answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "manual" });
-  if (!answer.ok) return false;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  let changed = false;
-  for (const part of document.querySelectorAll("[data-part]")) {
-    const now = fresh.getElementById(part.id);
-    if (!now || part.dataset.shown === now.innerHTML) continue;
-    const active = part.contains(document.activeElement) || part.querySelector("details[open]");
-    if (active) continue;
-    part.innerHTML = now.innerHTML;
-    part.dataset.shown = now.innerHTML;
-    offerCopies(part);
-    changed = true;
-  }
-  return changed;
-}
-
-// Follows what the server tells, one look at a time.
-function follow(path) {
-  const said = document.getElementById("live");
-  let looking = false;
-  let again = false;
-  const look = async (event) => {
-    again = event.type === "changed" || again;
-    if (looking) return;
-    looking = true;
-    const tell = again;
-    again = false;
-    try {
-      if ((await bringUpToDate()) && tell) said.textContent = "Brought up to date " + new Date().toISOString().slice(11, 19) + ".";
-    } catch {
-      said.textContent = "The bridge does not answer.";
-    }
-    looking = false;
-    if (again) look({ type: "changed" });
-  };
-  const source = new EventSource(path);
-  source.addEventListener("changed", look);
-  source.addEventListener("aged", look);
-  source.addEventListener("open", () => document.documentElement.setAttribute("data-live", "on"));
-  addEventListener("pagehide", () => source.close());
-}
-
 // Puts a file that is dropped or chosen into the field it belongs to.
 function offerFiles() {
   for (const chooser of document.querySelectorAll("input[type=file][data-into]")) {
@@ -80,4 +35,3 @@ function offerFiles() {
 
 offerCopies(document);
 offerFiles();
-if (document.body.dataset.live) follow(document.body.dataset.live);

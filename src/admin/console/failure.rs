@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 
-use super::{answer, go, page_with};
+use super::{answer, go, live, page_with};
 use crate::admin::Problem;
 
 /// Why there is no page.
@@ -20,8 +20,12 @@ pub(in crate::admin) enum Failure {
 }
 
 impl Failure {
-    /// Nobody is signed in; a page is returned to afterwards.
+    /// Nobody is signed in; a page is returned to afterwards. One that asks by itself is told so, as
+    /// it would take the sign-in for what it shows.
     pub(super) fn signed_out(request: &HttpRequest) -> Self {
+        if live::asked_by_itself(request) {
+            return Self::Problem(Problem::unauthorized());
+        }
         let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let wanted = if request.method() == actix_web::http::Method::GET { wanted } else { "/" };
         let encoded: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
