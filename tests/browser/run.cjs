@@ -83,6 +83,13 @@ const steps = {
     await page.getByRole("button", { name: "Look at it" }).click();
     await page.getByRole("heading", { name: /It would be refused: not_well_formed/ }).waitFor();
     await look("try-refused");
+    const long = message({ application: "T-1", step: "x".repeat(3000) }).replaceAll("\n", "").replace("</Current_Status>", "</Status>");
+    await page.locator("#message").fill(long);
+    await page.getByRole("button", { name: "Look at it" }).click();
+    const mark = page.getByRole("mark");
+    await mark.getByText("</Status>").waitFor();
+    const seen = await mark.evaluate((it) => ((at) => at.top >= 0 && at.bottom <= innerHeight && at.left >= 0 && at.right <= innerWidth)(it.getBoundingClientRect()));
+    assert(seen, "the place is on the screen");
     await page.goto(`${admin}/events?q=T-1`);
     await page.getByRole("table").waitFor();
     assert.equal(await page.getByRole("row").filter({ hasText: "T-1" }).count(), 0, "nothing was stored");
@@ -166,6 +173,14 @@ const steps = {
     }, dropped);
     assert(took, "a file may be dropped there");
     await page.waitForFunction(() => document.getElementById("message").value.includes("K-2"));
+    const latin = `<?xml version="1.0" encoding="ISO-8859-1"?>${message({ application: "K-3", step: "Prüfung" })}`;
+    await page.getByLabel(/A file/).setInputFiles({ name: "three.xml", mimeType: "text/xml", buffer: Buffer.from(latin, "latin1") });
+    await page.waitForFunction(() => document.getElementById("message").value.includes("Prüfung"));
+    await page.getByRole("button", { name: "Look at it" }).click();
+    await page.locator("dd").getByText("Prüfung", { exact: true }).waitFor();
+    await page.getByText("byte by byte as it is").waitFor();
+    await field.fill(message({ application: "K-2" }));
+    await page.getByText("byte by byte as it is").waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "Look at it" }).focus();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: /It would be taken/ }).waitFor();

@@ -244,6 +244,84 @@ async fn refused_messages_of_one_cause_are_read_again_by_their_own_operator() {
     bridge.delivered().await;
 }
 
+/// The bytes of a file in the form's spelling.
+fn in_base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+}
+
+#[tokio::test]
+async fn a_file_is_tried_and_sent_in_the_encoding_that_it_declares() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let operator = bridge.signed_in(TOKEN).await;
+    let text = bare("L1", "Interview").replace("</Stage>", "</Stage><Step>Prüfung</Step>");
+    let declared = format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{text}");
+    let latin: Vec<u8> = declared.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [&latin, &utf16] {
+        let form = format!("orgid=acme&do=look&message=another&bytes={}", in_base64(bytes));
+        let (status, page) = operator.post("/try", &form).await;
+        assert_eq!(status, 200, "{page}");
+        assert!(page.contains("<dt>Step</dt><dd>Prüfung</dd>") && !page.contains('\u{fffd}'), "{page}");
+    }
+    let form = format!("orgid=acme&do=send&bytes={}", in_base64(&latin));
+    assert_eq!(operator.post("/try", &form).await.0, 303);
+    assert_eq!(bridge.api("events?orgid=acme").await["events"][0]["step"], "Prüfung");
+    let koi = b"<?xml version='1.0' encoding='koi8-r'?><a/>";
+    let (status, page) = operator.post("/try", &format!("orgid=acme&bytes={}", in_base64(koi))).await;
+    assert!(status == 422 && page.contains("unsupported_media_type"), "{page}");
+    assert_eq!(operator.post("/try", "orgid=acme&bytes=*").await.0, 400);
+}
+
+#[tokio::test]
+async fn the_place_that_a_refusal_names_is_marked_and_not_its_whole_line() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let operator = bridge.signed_in(TOKEN).await;
+    let one_line = bare("M1", "Interview").replace("</Stage>", "</Stages>").replace('\n', "");
+    let posted = bridge.post("acme", "application/xml", one_line.clone());
+    assert_eq!(posted.send().await.unwrap().status().as_u16(), 400);
+    let begun = Instant::now();
+    while bridge.api("refused").await["refused"].as_array().unwrap().is_empty() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let id = bridge.api("refused").await["refused"][0]["id"].to_string().replace('"', "");
+    let kept = operator.get(&format!("/refused/{id}")).await.1;
+    let form: String = url::form_urlencoded::byte_serialize(one_line.as_bytes()).collect();
+    let tried = operator.post("/try", &format!("orgid=acme&do=look&message={form}")).await.1;
+    for page in [kept, tried] {
+        assert!(page.contains("<mark id=\"here\">&#60;/Stages&#62;<span"), "{page}");
+        assert!(page.contains("href=\"#here\""), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_no_more_than_is_known() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let operator = bridge.signed_in(TOKEN).await;
+    bridge.change("acme", "U1", "Interview").await;
+    let event = bridge.api("events?orgid=acme").await["events"][0]["event_id"].as_str().unwrap().to_owned();
+    let page = operator.get(&format!("/events/{event}")).await.1;
+    assert!(page.contains("by soap; the message does not say when the change occurred."), "{page}");
+    assert!(page.contains("The candidate was unknown, is in an interview."), "{page}");
+    assert!(page.contains("was unknown, is in: the stage is an interview stage"), "{page}");
+    assert!(page.contains("occurred      not said"), "{page}");
+    let timed =
+        bare("U2", "Interview").replace("</Stage>", "</Stage><Event_Timestamp>2026-04-09T14:30:00Z</Event_Timestamp>");
+    assert_eq!(bridge.post("acme", "application/xml", timed).send().await.unwrap().status().as_u16(), 200);
+    let event = bridge.api("events?orgid=acme&limit=1").await["events"][0]["event_id"].as_str().unwrap().to_owned();
+    let page = operator.get(&format!("/events/{event}")).await.1;
+    assert!(page.contains("by soap; the message says that the change occurred 9 Apr"), "{page}");
+    let again = bare("U1", "Interview").replace("</Stage>", "</Stage><Step>Onsite</Step>");
+    let again: String = url::form_urlencoded::byte_serialize(again.as_bytes()).collect();
+    let page = operator.post("/try", &format!("orgid=acme&do=look&message={again}")).await.1;
+    assert!(page.contains("It would be taken: State changed"), "{page}");
+    assert!(page.contains("The candidate was in an interview, is in an interview."), "{page}");
+}
+
 #[tokio::test]
 async fn a_secret_that_may_go_and_an_organisation_that_is_gone_need_a_person() {
     let acme =

@@ -9,7 +9,7 @@ use askama::Template;
 use jiff::Timestamp;
 
 use super::events::known;
-use super::show::Moment;
+use super::show::{Moment, has_time};
 use super::{Answer, Frame, page, visitor};
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem};
@@ -159,7 +159,6 @@ impl First {
     fn taken(event: CandidateEvent, now: Timestamp) -> Self {
         let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
         let field = |name, value, without| Field { name, value, without };
-        let has_time = event.timestamp != event.received_at;
         let fields = vec![
             field("Job_Application_ID", Some(event.job_application_id.to_string()), ""),
             field("Candidate_Reference", Some(event.candidate_id.to_string()), ""),
@@ -169,7 +168,7 @@ impl First {
             field("Current_Status", text(&event.status), "Without it a rejection in an interview stage is not seen."),
             field(
                 "Event_Timestamp",
-                has_time.then(|| event.timestamp.to_string()),
+                has_time(&event).then(|| event.timestamp.to_string()),
                 "Without it a message that was overtaken by a later one is not recognised as stale.",
             ),
         ];
