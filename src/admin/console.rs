@@ -44,6 +44,7 @@ use crate::auth::SignIns;
 use crate::clock::Clock;
 use activity::Activities;
 use failure::Failure;
+pub(super) use failure::shown;
 use frame::Frame;
 use watchers::Watchers;
 

@@ -10,6 +10,10 @@ const { open, watch, check, PATIENCE } = require("./browser.cjs");
 const [binary, work, folder] = process.argv.slice(2);
 let browser;
 
+// The longest id of an organisation, and an application's that is as long.
+const LONG = "organisation".repeat(6).slice(0, 63);
+const LONG_ID = "JOBAPPLICATION".repeat(14).slice(0, 185);
+
 async function signIn(page, admin, token) {
   await page.goto(`${admin}/`);
   await page.getByLabel("Admin token").fill(token);
@@ -60,7 +64,7 @@ const steps = {
     await post(server.open, "acme", message({ application: "A-2" }));
     await page.getByRole("link", { name: "A-2", exact: true }).waitFor();
     await look("events");
-    await page.getByLabel("Application or candidate").fill("A-1");
+    await page.getByLabel("Application, candidate or event").fill("A-1");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("row").filter({ hasText: "A-1" }).getByRole("rowheader").getByRole("link").click();
     await page.getByRole("heading", { name: "Decided: interview started" }).waitFor();
@@ -261,20 +265,26 @@ const steps = {
     await second.close();
   },
 
-  async "everything is read without a script, in 360 px"({ page, admin, server, wrong }) {
+  async "everything is read without a script, in 360 and 320 px, however long the ids are"({ page, admin, server, wrong }) {
     const plain = await page.context().browser().newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 800 } });
     const reader = await plain.newPage();
     watch(reader, admin, wrong);
     await signIn(reader, admin, "operator-token");
     await reader.getByRole("heading", { name: "Needs a person" }).waitFor();
-    await post(server.open, "inside", message({ application: "JOB_APPLICATION-3-1234567890123456" }));
+    await post(server.open, LONG, message({ application: LONG_ID, candidate: LONG_ID, stage: "Interview", step: LONG_ID }));
+    await post(server.open, LONG, message({ application: LONG_ID }).replace("</Stage>", `</${LONG_ID}>`));
     const event = new URL(await (await reader.goto(`${admin}/events`), reader.getByRole("rowheader").getByRole("link").first()).getAttribute("href"), admin);
-    for (const path of ["/", "/events", event.pathname, "/applications", "/applications/inside/JOB%5FAPPLICATION%2D3%2D1234567890123456", "/protections", "/refused", "/try", "/set-up", "/set-up/acme"]) {
+    const refused = await (await reader.goto(`${admin}/refused`), reader.getByRole("rowheader").getByRole("link").first()).getAttribute("href");
+    const paths = ["/", "/events", event.pathname, "/applications", `/applications/${LONG}/${LONG_ID}`, "/protections", "/refused", refused, "/try", "/set-up", `/set-up/${LONG}`];
+    for (const path of paths) {
       await reader.goto(`${admin}${path}`);
       await reader.getByRole("main").getByRole("heading").first().waitFor();
-      // Without a script of its own the page is still measured by the browser's protocol.
-      const excess = await reader.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (excess > 0) wrong.push(`${path} is ${excess} px wider than 360 px`);
+      for (const width of [360, 320]) {
+        await reader.setViewportSize({ width, height: 800 });
+        // Without a script of its own the page is still measured by the browser's protocol.
+        const excess = await reader.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        if (excess > 0) wrong.push(`${path} is ${excess} px wider than ${width} px`);
+      }
     }
     await plain.close();
   },
@@ -380,6 +390,9 @@ relay = { url = "${locked}/locked", api_key = "any" }
 [org.blind]
 auth.none = true
 relay = { url = "${takes}/blind", api_key = "any" }
+[org.${LONG}]
+auth.none = true
+handler = "in_process"
 [org.known]
 auth.none = true
 handler = "in_process"
@@ -398,7 +411,8 @@ password = "any"
     try {
       await step({ page, admin: server.admin, server, browser, look, wrong, work });
     } catch (error) {
-      await page.screenshot({ path: `${folder}/failed.png`, fullPage: true });
+      // What went wrong is told even where the browser is gone.
+      await page.screenshot({ path: `${folder}/failed.png`, fullPage: true }).catch(() => {});
       throw new Error(`${name}: ${error.stack}\nat ${page.url()}\n${server.log()}`);
     }
     console.log(`  ${name}`);

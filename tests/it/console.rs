@@ -323,6 +323,78 @@ async fn a_page_says_no_more_than_is_known() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_a_page_for_a_browser_and_a_problem_for_a_program() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let client = relay::client(None, None).unwrap();
+    let get = async |path: &str, accept: &str| {
+        let asked = client.get(format!("{}{path}", bridge.admin)).header("Accept", accept).timeout(PATIENCE);
+        let answer = asked.send().await.unwrap();
+        let media = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), media, answer.text().await.unwrap())
+    };
+    for (path, status, title) in [("/nowhere", 404, "Not found"), ("/sign-out", 405, "Method not allowed")] {
+        let (answered, media, page) = get(path, "text/html,*/*;q=0.8").await;
+        assert_eq!((answered, media.as_str()), (status, "text/html; charset=utf-8"), "{page}");
+        assert!(page.contains("<html lang=\"en\">") && page.contains(&format!("<title>{title} · ")), "{page}");
+        let (answered, media, _) = get(path, "*/*").await;
+        assert_eq!((answered, media.as_str()), (status, "application/problem+json"));
+    }
+    let (status, _, page) = get("/sign-in", "text/html").await;
+    assert!(status == 200 && page.contains("Admin token"), "{page}");
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_id_and_what_senders_wrote_turns_nothing_around() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    bridge.change("acme", "E1\u{202e}", "Interview").await;
+    bridge.change("other", "E2", "Interview").await;
+    let events = bridge.events("").await;
+    let id = |org: &str| events.iter().find(|event| event["orgid"] == org).unwrap()["event_id"].as_str().unwrap();
+    let viewer = bridge.signed_in("viewer-token").await;
+    let page = viewer.get(&format!("/events?q={}", id("acme").to_uppercase())).await.1;
+    assert!(page.contains(&format!("/events/{}", id("acme"))), "{page}");
+    assert!(page.contains("<bdi>E1\u{202e}</bdi>"), "{page}");
+    let page = viewer.get(&format!("/events?q={}", id("other"))).await.1;
+    assert!(
+        page.contains("Nothing is known of an event") && !page.contains(&format!("/events/{}", id("other"))),
+        "{page}"
+    );
+    let page = viewer.get(&format!("/events?q={}&state=dead", id("acme"))).await.1;
+    assert!(page.contains("Nothing is known of an event"), "the filter counts: {page}");
+}
+
+#[tokio::test]
+async fn what_the_set_up_gives_to_copy_is_taken_as_it_stands() {
+    let home = Home::new(
+        "[org.acme]\nauth.basic = { username = \"the-user\", password = \"p\" }\nhandler = \"in_process\"\n\
+         namespace = \"urn:own?a&b\"\ninterview_stages = [\"Onsite & more\"]\n\
+         [org.acme.id_types]\ncandidate = [\"Employee_ID\"]\n",
+    );
+    let bridge = home.start();
+    let page = bridge.signed_in(TOKEN).await.get("/set-up/acme").await.1;
+    let copied = |id: &str| {
+        let inside = page.split(&format!("id=\"{id}\"")).nth(1).unwrap_or_else(|| panic!("no {id} in {page}"));
+        let text = inside.split_once('>').unwrap().1.split('<').next().unwrap();
+        ["&#60;<", "&#62;>", "&#34;\"", "&#39;'", "&#38;&"].iter().fold(text.to_owned(), |text, pair| {
+            let (from, to) = pair.split_at(pair.len() - 1);
+            text.replace(from, to)
+        })
+    };
+    assert_eq!(copied("user-1"), "the-user");
+    let envelope = copied("envelope");
+    assert!(envelope.contains("urn:own?a&amp;b") && envelope.contains("type=\"Employee_ID\""), "{envelope}");
+    let posted = bridge.post("acme", "text/xml", envelope).basic_auth("the-user", Some("p")).send().await.unwrap();
+    let answer = posted.text().await.unwrap();
+    assert!(answer.contains("interview_started"), "its stage is one of the interview stages: {answer}");
+    assert_eq!(copied("begins"), format!("{}/soap/acme?event=interview_started", bridge.public));
+    let guide = include_str!("../../docs/workday-setup.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains("<code>retries</code> 10 and <code>retryDelay</code> 15000"), "{page}");
+    assert!(guide.contains("`retries` 10 and `retryDelay` 15000"), "both say the same");
+}
+
+#[tokio::test]
 async fn a_secret_that_may_go_and_an_organisation_that_is_gone_need_a_person() {
     let acme =
         "[org.acme]\nauth.bearer = \"the-old-one\"\nauth.bearer_next = \"the-new-one\"\nhandler = \"in_process\"\n";
@@ -385,11 +457,11 @@ async fn a_protection_shows_who_it_is_of_to_its_own_organisation_only() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert!(page.contains("Óscar") && page.contains("Stand-in Engineer") && page.contains("Engineer, Fictitious"));
-    assert!(!page.contains("B1"), "{page}");
+    assert!(!page.contains("other/B1"), "{page}");
     let page = viewer.get("/").await.1;
     assert!(page.contains("acme: who is protected cannot be read from Workday for 1 protection"), "{page}");
     let page = bridge.signed_in("token-of-other").await.get("/protections").await.1;
-    assert!(page.contains("B1") && !page.contains("A1") && !page.contains("candidate.example"), "{page}");
+    assert!(page.contains("other/B1") && !page.contains("acme/A1") && !page.contains("candidate.example"), "{page}");
     assert!(page.contains("the organisation has no section for Workday"), "{page}");
     for personal in ["Óscar", "Ejemplo", "candidate.example"] {
         assert!(!home.log().contains(personal), "{}", home.log());

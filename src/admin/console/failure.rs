@@ -48,6 +48,15 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A problem in the form that goes with the request: a page for a browser, else as the API has it.
+pub(in crate::admin) fn shown(request: &HttpRequest, problem: Problem) -> HttpResponse {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        return Failure::Problem(problem).error_response();
+    }
+    problem.error_response()
+}
+
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct Page<'a> {
