@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{BAD_INPUT, FAILED};
+use crate::config::Database;
 use crate::journal::carried::{Sum, TABLES, Table};
 use crate::journal::embedded::{self, Source};
 use crate::journal::postgres::{OpenError, Target, TargetError};
@@ -24,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "sqlite:PATH", value_parser = file)]
     from: PathBuf,
     /// The empty database that takes it in
-    #[arg(long, value_name = "postgres://USER@HOST/DATABASE", value_parser = database)]
+    #[arg(long, value_name = "postgres://USER@HOST/DATABASE")]
     to: SecretString,
     /// The variable that holds the database's password, where the URL holds none
     #[arg(long, value_name = "VARIABLE")]
@@ -34,14 +35,6 @@ pub struct Options {
 fn file(url: &str) -> Result<PathBuf, String> {
     let path = url.strip_prefix("sqlite:").ok_or("a journal is moved out of a file, sqlite:PATH")?;
     Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
-}
-
-fn database(url: &str) -> Result<SecretString, String> {
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    match scheme {
-        Some("postgres" | "postgresql") => Ok(url.to_owned().into()),
-        _ => Err("a journal is moved into a PostgreSQL database, postgres://USER@HOST/DATABASE".into()),
-    }
 }
 
 /// Carries the journal over, compares both sides and prints their counts and checksums. After a kill
@@ -57,12 +50,16 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         },
         None => None,
     };
+    let database = match Database::read(options.to.expose_secret()) {
+        Ok(database) => database,
+        Err(why) => return refused(format_args!("--to: {why}")),
+    };
     let source = match Source::open(&options.from) {
         Err(error @ embedded::OpenError::Io { .. }) => return refused(format_args!("{error}")),
         source => source.context("the journal cannot be read")?,
     };
     let to = crate::journal::postgres::Options {
-        url: options.to.clone(),
+        url: database.url().clone(),
         password,
         keep_refused: Duration::ZERO,
         observer: Arc::new(()),

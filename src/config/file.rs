@@ -179,11 +179,18 @@ fn store_url(item: &Item, reader: &Reader<'_>) -> Result<StoreUrl, Wrong> {
             .advice("For example \"sqlite:/var/lib/imper-bridge/bridge.db\".")
     };
     let url = item.text().ok_or_else(expected)?;
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    if matches!(&*scheme, "postgres" | "postgresql") {
         return postgres::database(item, reader).map(StoreUrl::Postgres);
     }
-    let path = url.strip_prefix("sqlite:").ok_or_else(expected)?;
+    // What stands before an @ may be a password, whatever kind of database was meant.
+    let unshown =
+        |wrong: Wrong| if url.contains('@') { wrong.found("a URL (not shown: it may hold a password)") } else { wrong };
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| unshown(expected()))?;
     let path = path.strip_prefix("//").unwrap_or(path);
+    if url.starts_with("sqlite://") && path.split('/').next().is_some_and(|host| host.contains('@')) {
+        return Err(unshown(expected()).advice("A file has neither a user nor a host."));
+    }
     if path.contains('?') {
         return Err(expected().advice("Options after `?` are not taken: the bridge sets its own."));
     }

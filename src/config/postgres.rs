@@ -58,21 +58,92 @@ impl fmt::Debug for Database {
     }
 }
 
+/// The parameters that a URL may have, beside those that it has places for.
+const PARAMETERS: [&str; 13] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "options",
+    "sslmode",
+    "sslnegotiation",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// Those that say what the URL says already, or the password.
+const SAID: [&str; 6] = ["dbname", "host", "load_balance_hosts", "password", "port", "user"];
+
+impl Database {
+    /// Reads a URL that names hosts and a database.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence that does not show it.
+    pub fn read(url: &str) -> Result<Self, String> {
+        let form = "a PostgreSQL URL has the form postgres://USER@HOST/DATABASE";
+        let (scheme, rest) = url.split_once("://").ok_or(form)?;
+        if !["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(form.into());
+        }
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let (hosts, name) = place.split_once('/').unwrap_or((place, ""));
+        if hosts.is_empty() || name.is_empty() {
+            return Err(form.into());
+        }
+        for host in hosts.split(',') {
+            // An IPv6 address stands in brackets.
+            let port = host.rsplit_once(']').map_or(host, |(_, port)| port).rsplit_once(':').map(|(_, port)| port);
+            if let Some(port) = port.filter(|port| port.parse::<u16>().is_err()) {
+                return Err(format!("{port:?} is no port; expected a number up to 65535"));
+            }
+        }
+        let parameters = query.split('&').filter(|parameter| !parameter.is_empty()).map(parameter);
+        let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
+        let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
+        Ok(Self::new(&format!("postgres://{rest}{query}")))
+    }
+}
+
+/// A parameter in the form in which it is passed on.
+fn parameter(text: &str) -> Result<String, String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    match (name, value) {
+        // Certificates are always verified, and against the host's name.
+        ("sslmode", "verify-ca" | "verify-full") => Ok("sslmode=require".into()),
+        ("sslmode", "disable" | "prefer" | "require") => Ok(text.to_owned()),
+        ("sslmode", other) => Err(format!(
+            "there is no sslmode {other:?} here; expected verify-full, verify-ca or require (which all verify), \
+             prefer or disable"
+        )),
+        ("sslrootcert", _) => {
+            Err("sslrootcert is not taken: the authorities that the system trusts count, or those of \
+             the file that the environment's SSL_CERT_FILE names"
+                .into())
+        }
+        _ if PARAMETERS.contains(&name) || SAID.contains(&name) => Ok(text.to_owned()),
+        _ => {
+            let name: String = name.chars().take(40).collect();
+            Err(format!("the parameter {name:?} is not known; known are {}", PARAMETERS.join(", ")))
+        }
+    }
+}
+
 /// Takes a URL that names hosts and a database.
 pub(super) fn database(item: &Item, _: &Reader<'_>) -> Result<Database, Wrong> {
-    let expected = || {
+    let wrong = |why: &str| {
         Wrong::new("\"postgres://USER@HOST/DATABASE\"")
             .found("a PostgreSQL URL (not shown: it may hold a password)")
-            .advice("For example \"postgres://bridge@db1,db2/bridge\", with the password in store.password.")
+            .advice(format!(
+                "For example \"postgres://bridge@db1,db2/bridge\", with the password in store.password. {why}."
+            ))
     };
-    let url = item.text().ok_or_else(expected)?;
-    let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")).ok_or_else(expected)?;
-    let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    match place.split_once('/') {
-        Some((hosts, name)) if !hosts.is_empty() && !name.is_empty() => Ok(Database::new(url)),
-        _ => Err(expected()),
-    }
+    let read = Database::read(item.text().unwrap_or_default());
+    read.map_err(|why| wrong(&(why[..1].to_uppercase() + &why[1..])))
 }
 
 #[cfg(test)]
@@ -87,5 +158,33 @@ mod tests {
             assert!(!shown.contains("hun") && !shown.contains("ter2"), "{shown}");
         }
         assert_eq!(Database::new("postgres://u@a,b:5433/db?x=y").shown(), "postgres://a,b:5433/db");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_named() {
+        let read = |url: &str| Database::read(url).map(|database| database.url.expose_secret().to_owned());
+        for (url, passed_on) in [
+            ("POSTGRES://u:p@a/db", "postgres://u:p@a/db"),
+            (
+                "postgresql://u@a,[::1]:5433,%2Frun/db?sslmode=verify-full&connect_timeout=5",
+                "postgres://u@a,[::1]:5433,%2Frun/db?sslmode=require&connect_timeout=5",
+            ),
+            ("postgres://a/db?sslmode=verify-ca", "postgres://a/db?sslmode=require"),
+            ("postgres://u@a/db?sslmode=disable&password=x", "postgres://u@a/db?sslmode=disable&password=x"),
+        ] {
+            assert_eq!(read(url).as_deref(), Ok(passed_on), "{url}");
+        }
+        for (url, says) in [
+            ("postgre://u:hunter2@a/db", "the form"),
+            ("jdbc:postgresql://u:hunter2@a/db", "the form"),
+            ("postgres://u:hunter2@a", "the form"),
+            ("postgres://u:hunter2@a:54x2/db", "\"54x2\" is no port"),
+            ("postgres://u:hunter2@a/db?sslmode=allow", "verify-full"),
+            ("postgres://u:hunter2@a/db?sslrootcert=/ca.pem", "SSL_CERT_FILE"),
+            ("postgres://u:hunter2@a/db?pool_size=3", "\"pool_size\" is not known"),
+        ] {
+            let why = read(url).unwrap_err();
+            assert!(why.contains(says) && !why.contains("hunter2"), "{url}: {why}");
+        }
     }
 }

@@ -187,6 +187,17 @@ fn a_database_needs_a_token_and_a_place_and_its_password_is_not_shown() {
     assert!(found[0].contains("admin.token") && !found[0].contains("hunter2"), "{found:?}");
     let found = faults("[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://user:hunter2@host'");
     assert!(found[0].contains("DATABASE") && !found[0].contains("hunter2"), "{found:?}");
+    for url in [
+        "postgre://u:hunter2@h/d",
+        "mysql://u:hunter2@h/d",
+        "jdbc:postgresql://u:hunter2@h/d",
+        "sqlite://u:hunter2@h/d",
+    ] {
+        let found = faults(&format!("[store]\nurl = '{url}'"));
+        assert!(found[0].contains("store.url") && !found[0].contains("hunter2"), "{found:?}");
+    }
+    let found = faults("[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'POSTGRES://u:hunter2@h/d?pool_size=3'");
+    assert!(found[0].contains("pool_size") && !found[0].contains("hunter2"), "{found:?}");
     let good = "[admin]\ntoken = '0123456789abcdef'\n[store]\nurl = 'postgres://u@a,b/db'\npassword = 'hunter2'";
     assert_eq!(faults(good).len(), 0);
     assert_eq!(faults("[store]\npassword = 'hunter2'").len(), 1);

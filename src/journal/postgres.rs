@@ -11,7 +11,7 @@
 //! - `details` is the lane in which a protection's details are read back.
 //! - `read` answers queries; `upkeep` and `removal` are what operators and time change.
 //! - `pulse` looks at the database every second; `shared` shows what it saw.
-//! - `link` is a connection, `schema` makes the tables, `row` knows how values stand in them.
+//! - `line` finds the server among those of the URL, `link` is a connection to it, `schema` makes the tables, `row` knows how values stand in them.
 //! - `target` takes in a journal that is carried here from another store.
 //! - `figures` counts, in rows of which each process has its own.
 //! - `refused` keeps what was refused, `nonces` which tokens were used; they have nothing to do with
@@ -26,6 +26,7 @@ mod details;
 mod figures;
 mod gate;
 mod knowledge;
+mod line;
 mod link;
 mod nonces;
 mod open;

@@ -105,6 +105,23 @@ impl Cluster {
         self.folder.join("data")
     }
 
+    /// Stops all of its processes where they are.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        let sent = Command::new("sh").args(["-c", "kill -$1 $2; pkill -$1 -P $2", "sh", signal, pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     fn log(&self) -> String {
         let read = |name| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         read("initdb.log") + &read("server.log")
@@ -120,10 +137,14 @@ impl Cluster {
 
     /// A new database, empty or like `template`.
     pub(crate) fn database(&self, template: Option<&Database>) -> Database {
+        self.database_with(&template.map(|template| format!("TEMPLATE {}", template.name)).unwrap_or_default())
+    }
+
+    /// A new database, made with these options.
+    pub(crate) fn database_with(&self, options: &str) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("d{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let like = template.map(|template| format!(" TEMPLATE {}", template.name)).unwrap_or_default();
-        self.own().run(&format!("CREATE DATABASE {name}{like}"));
+        self.own().run(&format!("CREATE DATABASE {name} {options}"));
         Database { folder: self.folder.clone(), name }
     }
 }
@@ -170,6 +191,21 @@ impl Pooler {
     }
 }
 
+/// Locks that are held.
+pub(crate) struct Held {
+    child: Child,
+    database: Database,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()";
+        self.database.run(end);
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for Pooler {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -205,6 +241,27 @@ impl Database {
         self.url_at(&format!("{},{}", host(&self.folder), host(&standby.folder))) + "?target_session_attrs=read-write"
     }
 
+    /// The URL of the same database behind another server, at this address.
+    pub(crate) fn url_behind(&self, first: &str) -> String {
+        self.url_at(&format!("{first},{}:5432", host(&self.folder)))
+    }
+
+    /// Puts another database of the server in the place of this one, and this one in its place.
+    pub(crate) fn exchange(&self, other: &Self) {
+        let (mine, its, server) = (&self.name, &other.name, Self { name: "postgres".into(), ..self.clone() });
+        for name in [mine, its] {
+            server.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+            let gone = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname";
+            server.run(&format!("{gone} = '{name}'"));
+        }
+        for (from, to) in [(&**mine, "between"), (its, mine), ("between", its)] {
+            server.run(&format!("ALTER DATABASE {from} RENAME TO {to}"));
+        }
+        for name in [mine, its] {
+            server.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+        }
+    }
+
     /// The URL of the same database at an address of the server.
     pub(crate) fn url_at(&self, host: &str) -> String {
         format!("postgres://postgres@{host}/{}", self.name)
@@ -213,6 +270,29 @@ impl Database {
     /// The same database on another server.
     pub(crate) fn on(&self, cluster: &Cluster) -> Self {
         Self { folder: cluster.folder.clone(), name: self.name.clone() }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Keeps the locks that a query takes until what comes back is dropped.
+    pub(crate) fn hold(&self, sql: &str) -> Held {
+        let script = format!("BEGIN; {sql}; SELECT 'held'; SELECT pg_sleep(600)");
+        let mut psql = Command::new("psql");
+        psql.arg("-h").arg(&self.folder).args(["-U", "postgres", "-d", &self.name, "-Xq"]);
+        psql.args(script.split("; ").flat_map(|statement| ["-c", statement]));
+        let held = Held { child: psql.stdout(Stdio::null()).spawn().unwrap(), database: self.clone() };
+        let begun = Instant::now();
+        while self.run(
+            "SELECT count(*) FROM pg_stat_activity
+                        WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()",
+        ) == "0"
+        {
+            assert!(begun.elapsed() < PATIENCE, "nothing is held");
+        }
+        held
     }
 
     /// Runs SQL and gives what it shows, a line per row.

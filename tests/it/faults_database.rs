@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use imper_bridge::domain::Outcome;
 
 use crate::authority::Authority;
-use crate::bridge::{Home, PATIENCE, element};
+use crate::bridge::{Home, PATIENCE, command, element};
 use crate::chance::{self, Chance};
 use crate::cluster::{self, Cluster, Database};
 use crate::fleet::{self, Fleet};
@@ -178,6 +178,139 @@ async fn a_primary_that_is_lost_costs_nothing_where_replication_is_synchronous()
         back.as_secs_f64()
     ));
     fleet.terminate();
+}
+
+/// A server that takes connections and says nothing, as one whose disk hangs, keeps no bridge from the
+/// other one: neither at its start nor while it runs, nor the commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_keeps_nobody_from_the_other() {
+    let (relay, primary) = (Relay::start(), Cluster::start());
+    let database = primary.database(None);
+    // The system takes connections in its place.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = database.url_behind(&mute.local_addr().unwrap().to_string());
+    let home = fleet::home(&relay, &url);
+    let check = command(&home.path(""))
+        .args(["check", "--config", "bridge.toml"])
+        .env("IMPER_BRIDGE_STORE__URL", &url)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Interview").await;
+    bridge.delivered().await;
+    assert!(bridge.terminate().success());
+    let standby = primary.standby();
+    let home = fleet::home(&relay, &database.url_with(&standby));
+    let bridge = home.start();
+    bridge.change("acme", "A1", "Offer").await;
+    primary.freeze();
+    standby.own().run("SELECT pg_promote()");
+    let (post, begun) = (bridge.poster("acme"), Instant::now());
+    while post("A2", "Interview").send().await.unwrap().status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "it goes on with the other one");
+    }
+    bridge.delivered().await;
+    assert_eq!(database.on(&standby).run("SELECT count(*) FROM event"), "3");
+    assert!(bridge.terminate().success());
+    primary.thaw();
+}
+
+/// An old primary that comes back and takes writes draws nobody away from the one that was promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_primary_that_is_back_is_left_alone() {
+    let (relay, primary) = (Relay::start(), Cluster::start());
+    let database = primary.database(None);
+    let standby = primary.standby();
+    let home = fleet::home(&relay, &database.url_with(&standby));
+    let bridge = home.start();
+    bridge.change("acme", "A0", "Interview").await;
+    let lost = primary.stop("KILL");
+    standby.own().run("SELECT pg_promote()");
+    let (post, begun) = (bridge.poster("acme"), Instant::now());
+    while post("A1", "Interview").send().await.unwrap().status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "it goes on with the other one");
+    }
+    let old = lost.start();
+    old.set("synchronous_standby_names = ''");
+    let (old, new) = (database.on(&old), database.on(&standby));
+    let fresh = fleet::home(&relay, &database.url_with(&standby)).start();
+    for round in 0..3 {
+        new.run(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'imper-bridge'",
+        );
+        for (number, bridge) in [&bridge, &fresh].into_iter().enumerate() {
+            let (post, begun) = (bridge.poster("acme"), Instant::now());
+            while post(&format!("B{round}{number}"), "Interview").send().await.unwrap().status() != 200 {
+                assert!(begun.elapsed() < PATIENCE, "it goes on with the same one");
+            }
+        }
+    }
+    assert_eq!(
+        (old.run("SELECT count(*) FROM event"), new.run("SELECT count(*) FROM event")),
+        ("1".into(), "8".into())
+    );
+    assert!(bridge.terminate().success() && fresh.terminate().success());
+}
+
+/// Whoever breaks off the wait for a standby gets the commit on the primary alone: the sender is not told
+/// that all is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_a_standby_that_is_broken_off_acknowledges_nothing() {
+    let (relay, cluster) = (Relay::start(), Cluster::start());
+    let database = cluster.database(None);
+    let home = fleet::home(&relay, &database.url());
+    let bridge = home.start();
+    bridge.change("acme", "A0", "Review").await;
+    cluster.set("synchronous_standby_names = 'nobody'");
+    let post = bridge.poster("acme");
+    let posted = tokio::spawn(post("A1", "Review").send());
+    let begun = Instant::now();
+    while database.run("SELECT count(*) FROM event") != "2" {
+        let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        cluster.own().run(cancel);
+        assert!(begun.elapsed() < PATIENCE, "no commit waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(posted.await.unwrap().unwrap().status(), 503);
+    cluster.set("synchronous_standby_names = ''");
+    let begun = Instant::now();
+    loop {
+        let answer = post("A1", "Review").send().await.unwrap();
+        if answer.status() == 200 {
+            assert_eq!(element(&answer.text().await.unwrap(), "Outcome"), Outcome::Duplicate.as_str());
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it goes on");
+    }
+    assert!(bridge.terminate().success());
+}
+
+/// A database in whose place another one stands, as after a restore under way, is not worked with by bridges
+/// that know the journal before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_in_the_place_of_another_is_not_worked_with() {
+    let (relay, cluster) = (Relay::start(), Cluster::start());
+    let (database, other) = (cluster.database(None), cluster.database(None));
+    let bridge = fleet::home(&relay, &database.url()).start();
+    bridge.change("acme", "A1", "Review").await;
+    assert!(fleet::home(&relay, &other.url()).start().terminate().success());
+    database.exchange(&other);
+    let (post, begun) = (bridge.poster("acme"), Instant::now());
+    loop {
+        let answer = post("A2", "Review").send().await.unwrap();
+        assert_eq!(answer.status(), 503);
+        if answer.text().await.unwrap().contains("another journal") {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it says why");
+    }
+    database.exchange(&other);
+    let begun = Instant::now();
+    while post("A2", "Review").send().await.unwrap().status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "it goes on with its own");
+    }
+    assert!(bridge.terminate().success());
 }
 
 /// The line to a server over TCP is encrypted, to one whose certificate is trusted and to no other.

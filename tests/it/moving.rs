@@ -150,30 +150,28 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// Lets so many of a command's commits through, of which each waits for a standby that never comes,
-/// and kills it in the next.
-fn kill_after(commits: usize, mut moving: Command, database: &Database) {
-    let mut child = moving.spawn().unwrap();
-    let mut seen = String::new();
-    for commit in 0..=commits {
-        let begun = Instant::now();
-        seen = loop {
-            let waits = "SELECT pid, query_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-            let waiting = database.run(waits);
-            if !waiting.is_empty() && waiting != seen {
-                break waiting;
-            }
-            assert!(child.try_wait().unwrap().is_none(), "it ended after {commit} commits");
-            assert!(begun.elapsed() < PATIENCE, "no commit comes");
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        if commit == commits {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-        // Broken off, it has been made here all the same.
-        database.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+/// Lets a command carry over what comes before this table, and kills it there.
+fn kill_at(table: &str, mut moving: Command, database: &Database) {
+    // The tables are made by the command itself.
+    database.run(&format!(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END $$;
+         CREATE FUNCTION ambush() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF to_regclass('moving') IS NOT NULL THEN
+                 CREATE TRIGGER ambush BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION wait();
+             END IF;
+         END $$;
+         CREATE EVENT TRIGGER ambush ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION ambush()"
+    ));
+    let (mut child, begun) = (moving.spawn().unwrap(), Instant::now());
+    while database.run("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "0" {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before {table}");
+        assert!(begun.elapsed() < PATIENCE, "it does not get to {table}");
+        std::thread::sleep(Duration::from_millis(5));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    database.run("SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    database.run(&format!("DROP EVENT TRIGGER ambush; DROP TRIGGER ambush ON {table}; DROP FUNCTION ambush, wait"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,9 +186,7 @@ async fn a_journal_is_carried_over_whole_also_by_a_move_that_is_killed_half_way(
     let before = told(&bridge).await;
     assert!(bridge.terminate().success());
 
-    cluster.set("synchronous_standby_names = 'nobody'");
-    kill_after(4, moving(&home, &database.url()), &database);
-    cluster.set("synchronous_standby_names = ''");
+    kill_at("figure", moving(&home, &database.url()), &database);
     assert_ne!(database.run("SELECT count(*) FROM attempt"), "0", "something was there");
     assert_eq!(database.run("SELECT count(*) FROM figure"), "0", "and not all");
     home.set("IMPER_BRIDGE_STORE__URL", database.url());

@@ -12,6 +12,7 @@ use crate::bridge::{Bridge, PATIENCE, command};
 use crate::chance;
 use crate::cluster::{self, Cluster, Database, Pooler};
 use crate::fleet::{self, Fleet};
+use crate::journal_contract;
 use crate::relay::Relay;
 
 const CLIENTS: usize = 6;
@@ -51,6 +52,28 @@ async fn while_the_database_is_away_nothing_is_acknowledged_and_then_it_goes_on(
     bridge.delivered().await;
     let types: Vec<_> = relay.received().iter().map(|received| received.body["event_type"].clone()).collect();
     assert_eq!(types, ["interview_started", "interview_ended"]);
+    assert!(bridge.terminate().success());
+}
+
+/// A server that is set to tell of a commit before it is on the disk, and falls right after the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_is_on_the_disk_whatever_the_server_is_set_to() {
+    let (relay, mut cluster) = (Relay::start(), Cluster::start());
+    let database = cluster.database(None);
+    let home = fleet::home(&relay, &database.url());
+    let bridge = home.start();
+    cluster.set("synchronous_commit = off");
+    cluster.set("wal_writer_delay = '10s'");
+    for number in 1..=3 {
+        while database.run("SHOW synchronous_commit") != "off" || database.run("SHOW wal_writer_delay") != "10s" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Of no interview, so that nothing is delivered and no later commit takes it to the disk.
+        bridge.change("acme", &format!("A{number}"), "Review").await;
+        cluster = cluster.stop("QUIT").start();
+        ready(&bridge, 200).await;
+        assert_eq!(bridge.events("").await.len(), number, "what was acknowledged is there");
+    }
     assert!(bridge.terminate().success());
 }
 
@@ -141,6 +164,58 @@ fn what_one_bridge_entered_another_does_not_strike_out() {
     assert_eq!(nonces.enter(org.clone(), [7; 20]).wait(), Ok(true), "what is asked for is done in its order");
     one.close();
     assert!(nonces.enter(org, [8; 20]).wait().is_err(), "a journal that is closed takes nothing");
+}
+
+/// Two bridges find the same erasure to be done at the same time: the receipt says what was erased, whoever
+/// came first.
+#[test]
+fn a_receipt_of_an_erasure_is_written_once() {
+    let database = cluster::shared().database(None);
+    let open = || Postgres::open(options(&database)).unwrap();
+    let (one, other) = (open(), open());
+    let message = journal_contract::message("A1", "Interview");
+    let (org, candidate) = (message.org.clone(), message.change.candidate.clone());
+    journal_contract::accept(&one, message);
+    let number = one.erase(org, candidate, "operator".into()).wait().unwrap();
+    let busy = database.hold("SELECT FROM application FOR UPDATE");
+    let (first, second) = (one.finish_erasure(number, true), other.finish_erasure(number, true));
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = Instant::now();
+    while database.run(waits) != "2" {
+        assert!(begun.elapsed() < PATIENCE, "both wait");
+    }
+    drop(busy);
+    let receipts = [first.wait().unwrap().unwrap(), second.wait().unwrap().unwrap()];
+    assert_eq!(receipts.map(|receipt| receipt.events), [1, 1]);
+}
+
+/// A database that has no room for every character would turn a message away for ever.
+#[test]
+fn a_database_of_another_encoding_is_not_used() {
+    let database = cluster::shared().database_with("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    let error = Postgres::open(options(&database)).err().unwrap().to_string();
+    assert!(error.contains("LATIN1") && error.contains("UTF8"), "{error}");
+    let home = fleet::home(&Relay::start(), &database.url());
+    let mut check = command(&home.path(""));
+    check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", database.url());
+    let output = check.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("LATIN1"));
+}
+
+/// A user without the right to make tables is told so by `check`, and what to do.
+#[test]
+fn a_user_who_may_not_make_tables_is_told_by_check() {
+    let database = cluster::shared().database(None);
+    database.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    database.run(&format!("CREATE ROLE reader_{} LOGIN", database.name()));
+    let url = database.url().replace("postgres@", &format!("reader_{}@", database.name()));
+    let home = fleet::home(&Relay::start(), &url);
+    let mut check = command(&home.path(""));
+    check.args(["check", "--config", "bridge.toml"]).env("IMPER_BRIDGE_STORE__URL", &url);
+    let output = check.output().unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && report.contains("may not make tables"), "{report}");
 }
 
 /// The first version's tables with a message in them become those of now, while a bridge that made

@@ -23,7 +23,8 @@ pub(super) fn check(store: &Store) -> anyhow::Result<String> {
             let options = app::database_options(database, store.refused, Arc::new(Metrics::new()));
             let tables = postgres::reach(&options).with_context(|| format!("{shown} cannot be used"))?;
             let tables = match tables {
-                Tables::Behind => "its tables are made at the start".to_owned(),
+                Tables::Missing => "its tables are made at the start".to_owned(),
+                Tables::Behind => "its tables are brought up to date at the start".to_owned(),
                 Tables::Current => "its tables are up to date".to_owned(),
                 Tables::Ahead(version) => {
                     format!("a newer bridge has made its tables version {version}, which this one can use")

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::tls::Line;
+use super::line::{Line, Session};
 use crate::journal::Unavailable;
 
 /// How often a transaction is tried again after a deadlock or a serialisation failure.
@@ -21,8 +21,12 @@ const TRIES: usize = 10;
 /// The longest pause between attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Ends what a vanished bridge would hold: its host may be gone without a word.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '15s'";
+/// Ends what a vanished bridge would hold: its host may be gone without a word. And where the server, the
+/// database or the user is set not to wait for the disk, a commit here waits all the same; what else is
+/// chosen, such as how far a standby must be, stays.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '15s'; \
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// The same, with a commit that waits neither for the disk nor for a standby.
 const BEGIN_UNSYNCED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
@@ -57,6 +61,11 @@ fn told(error: &tokio_postgres::Error) -> String {
 }
 
 impl Failure {
+    /// The line could not be made.
+    pub(super) fn of_line(error: &tokio_postgres::Error) -> Self {
+        Self::Line(told(error))
+    }
+
     /// Whether the same again may well succeed.
     fn passes(&self) -> bool {
         let Self::Sql(error) = self else { return false };
@@ -79,7 +88,7 @@ pub(super) type Values<'v> = &'v [(&'v (dyn ToSql + Sync), Type)];
 pub(super) struct Link {
     line: Arc<Line>,
     patience: Duration,
-    client: Option<Client>,
+    session: Option<Session>,
     pause: Duration,
     not_before: Instant,
 }
@@ -87,7 +96,7 @@ pub(super) struct Link {
 impl Link {
     /// A line that is not made yet. What takes longer than `patience` has failed.
     pub(super) fn new(line: Arc<Line>, patience: Duration) -> Self {
-        Self { line, patience, client: None, pause: Duration::ZERO, not_before: Instant::now() }
+        Self { line, patience, session: None, pause: Duration::ZERO, not_before: Instant::now() }
     }
 
     /// Does `work` in a transaction and commits it. Whether a commit whose answer is lost took
@@ -116,7 +125,7 @@ impl Link {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.attempt(async |client| within(client, begin, &work).await).await {
+            match self.attempt(async |session| within(session, begin, &work).await).await {
                 Err(failure) if failure.passes() && tries < TRIES => {}
                 done => return done,
             }
@@ -125,35 +134,35 @@ impl Link {
 
     /// Asks without a transaction.
     pub(super) async fn ask<T>(&mut self, ask: impl AsyncFn(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.attempt(ask).await
+        self.attempt(async |session| ask(&session.client).await).await
     }
 
     /// After any failure the connection is given up: what it may still be busy with must not mix
     /// with what comes next, and the next one may be to another server.
-    async fn attempt<T>(&mut self, work: impl AsyncFn(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
+    async fn attempt<T>(&mut self, work: impl AsyncFn(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
         let patience = self.patience;
-        let client = self.connected().await?;
-        let done = match tokio::time::timeout(patience, work(&client)).await {
+        let session = self.connected().await?;
+        let done = match tokio::time::timeout(patience, work(&session)).await {
             Ok(done) => done,
             Err(_) => Err(Failure::Line(format!("no answer within {} s", patience.as_secs()))),
         };
         if done.is_ok() {
-            self.client = Some(client);
+            self.session = Some(session);
         }
         done
     }
 
-    async fn connected(&mut self) -> Result<Client, Failure> {
-        if let Some(client) = self.client.take().filter(|client| !client.is_closed()) {
-            return Ok(client);
+    async fn connected(&mut self) -> Result<Session, Failure> {
+        if let Some(session) = self.session.take().filter(|session| self.line.is_current(session)) {
+            return Ok(session);
         }
         if Instant::now() < self.not_before {
             return Err(Failure::Line("the last attempt failed a moment ago".into()));
         }
-        match connect(&self.line).await {
-            Ok(client) => {
+        match self.line.connect().await {
+            Ok(session) => {
                 self.pause = Duration::ZERO;
-                Ok(client)
+                Ok(session)
             }
             Err(failure) => {
                 self.pause = (self.pause * 2).clamp(Duration::from_millis(50), LONGEST_PAUSE);
@@ -165,17 +174,17 @@ impl Link {
 }
 
 async fn within<T>(
-    client: &Client,
+    session: &Session,
     begin: &str,
     work: &impl AsyncFn(&Client) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    client.batch_execute(begin).await?;
-    let done = work(client).await?;
-    client.batch_execute("COMMIT").await?;
+    session.client.batch_execute(begin).await?;
+    let done = work(&session.client).await?;
+    let warned = session.warned();
+    session.client.batch_execute("COMMIT").await?;
+    // A commit whose wait for a standby was broken off is told as one, beside a warning.
+    if session.warned() > warned {
+        return Err(Failure::Line("the database warned while it committed".into()));
+    }
     Ok(done)
-}
-
-/// Connects to the first host that answers and takes writes.
-pub(super) async fn connect(line: &Line) -> Result<Client, Failure> {
-    line.connect().await.map_err(|error| Failure::Line(told(&error)))
 }

@@ -11,12 +11,12 @@ use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::figures::Desk;
-use super::link::{self, Failure, Link};
+use super::line::Line;
+use super::link::{Failure, Link};
 use super::nonces::{self, Desk as NonceDesk};
 use super::refused::{self, Desk as RefusedDesk};
 use super::schema::{self, SchemaError, Tables};
 use super::shared::Shared;
-use super::tls::Line;
 use super::upkeep::Keeper;
 use super::work::Holdings;
 use super::{Job, Postgres, Posts, QUEUE, Query, accept, pulse, work};
@@ -139,8 +139,9 @@ pub fn reach(options: &Options) -> Result<Tables, OpenError> {
         let looking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(OpenError::Thread)?.block_on(async {
-                let client = link::connect(&line).await?;
-                Ok(schema::tables(&client).await?)
+                let session = line.connect().await?;
+                let looked = tokio::time::timeout(PATIENCE, schema::tables(&session.client)).await;
+                Ok(looked.map_err(|_| OpenError::Database(format!("no answer within {} s", PATIENCE.as_secs())))??)
             })
         });
         looking.join().unwrap_or_else(|_| Err(OpenError::Database("the look at the database panicked".into())))
@@ -184,8 +185,9 @@ fn run(line: &Arc<Line>, observer: Arc<dyn Observer>, desks: Desks, opened: &Ope
     };
     runtime.block_on(async {
         let shared = async {
-            let mut client = link::connect(line).await?;
-            let identity = schema::migrate(&mut client).await?;
+            let mut session = line.connect().await?;
+            let identity = schema::migrate(&mut session.client).await?;
+            line.keep_to(identity.tag);
             let shared = Arc::new(Shared::new(identity, observer)?);
             pulse::look(&mut Link::new(Arc::clone(line), PATIENCE), &shared).await;
             Ok(shared)

@@ -124,6 +124,9 @@ async fn held(client: &Client, applications: &[Uuid]) -> Result<bool, Failure> {
 }
 
 async fn finish(client: &Client, desk: Desk, number: i64, undelivered: bool) -> Result<(), Failure> {
+    // Another bridge may be at it: whoever comes second finds it done and leaves its receipt alone.
+    let alone = "SELECT FROM erasure WHERE number = $1 FOR UPDATE";
+    client.query_typed(alone, &[(&number, Type::INT8)]).await?;
     let Some(Subject { org, names, applications }) = subject(client, number).await? else { return Ok(()) };
     lock(client, &applications).await?;
     if !undelivered && held(client, &applications).await? {

@@ -36,6 +36,17 @@ pub(super) enum SchemaError {
          and this one knows version {known}; start the newer bridge"
     )]
     Newer { found: i32, works_with: i32, known: usize },
+    /// The database cannot hold every text.
+    #[error(
+        "the database's encoding is {0}, which cannot hold every text; make one with ENCODING 'UTF8' \
+         (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
+    )]
+    Encoding(String),
+    /// The user may not make the tables.
+    #[error(
+        "the user {0} may not make tables in this database; GRANT CREATE ON its schema, or let another user start the bridge once"
+    )]
+    NoRight(String),
     /// A journal is on its way here.
     #[error("a journal is being moved into this database; let `imper-bridge move` come to its end first")]
     Moving,
@@ -67,6 +78,7 @@ pub(super) async fn lock(within: &Client) -> Result<(), Failure> {
 
 /// Makes the tables, or what they lack.
 pub(super) async fn make(within: &Client) -> Result<(), SchemaError> {
+    encoding(within).await?;
     let made = "CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, works_with integer NOT NULL)";
     within.batch_execute(made).await.map_err(Failure::from)?;
     let found = usable(version(within).await?)?;
@@ -74,6 +86,22 @@ pub(super) async fn make(within: &Client) -> Result<(), SchemaError> {
         within.batch_execute(sql).await.map_err(Failure::from)?;
     }
     if (found as usize) < MIGRATIONS.len() { Ok(release(within).await?) } else { Ok(()) }
+}
+
+/// Refuses a database in which there is no room for some character.
+async fn encoding(within: &Client) -> Result<(), SchemaError> {
+    let row = within.query_typed_one("SELECT current_setting('server_encoding')", &[]).await.map_err(Failure::from)?;
+    let encoding: String = row.try_get(0).map_err(Failure::from)?;
+    if encoding == "UTF8" { Ok(()) } else { Err(SchemaError::Encoding(encoding)) }
+}
+
+/// Refuses a user who could not make the tables.
+async fn right_to_make(client: &Client) -> Result<(), SchemaError> {
+    let sql = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_user::text";
+    let row = client.query_typed_one(sql, &[]).await.map_err(Failure::from)?;
+    let (may, user): (bool, String) =
+        row.try_get(0).and_then(|may| Ok((may, row.try_get(1)?))).map_err(Failure::from)?;
+    if may { Ok(()) } else { Err(SchemaError::NoRight(user)) }
 }
 
 /// What there is of a journal.
@@ -112,7 +140,9 @@ pub(super) async fn release(within: &Client) -> Result<(), Failure> {
 /// How the tables stand to the version that this bridge knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tables {
-    /// They are missing, or of an earlier version: the next start makes them.
+    /// There are none: the next start makes them.
+    Missing,
+    /// They are of an earlier version: the next start brings them up to date.
     Behind,
     /// They are of its version.
     Current,
@@ -125,6 +155,13 @@ pub(super) async fn tables(client: &Client) -> Result<Tables, SchemaError> {
     let there = client.query_typed_one("SELECT to_regclass('schema_version') IS NOT NULL", &[]).await;
     let there: bool = there.and_then(|row| row.try_get(0)).map_err(Failure::from)?;
     let found = if there { usable(version(client).await?)? } else { 0 };
+    encoding(client).await?;
+    if (found as usize) < MIGRATIONS.len() {
+        right_to_make(client).await?;
+    }
+    if found == 0 {
+        return Ok(Tables::Missing);
+    }
     Ok(match found.cmp(&(MIGRATIONS.len() as i32)) {
         Ordering::Less => Tables::Behind,
         Ordering::Equal => Tables::Current,

@@ -1,24 +1,26 @@
 //! How a connection is made: the only file that knows what encrypts it.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The way to the database.
-pub(super) struct Line {
-    config: Config,
-    tls: Option<MakeRustlsConnect>,
-}
+use super::line::Session;
 
-impl Line {
+/// What encrypts connections, if anything does.
+#[derive(Clone)]
+pub(super) struct Tls(Option<MakeRustlsConnect>);
+
+impl Tls {
     /// Candidates' data does not travel in clear to another machine unless the URL says so.
-    pub(super) fn to(mut config: Config) -> Result<Self, rustls::Error> {
+    pub(super) fn of(config: &mut Config) -> Result<Self, rustls::Error> {
         let local = config.get_hosts().iter().all(is_local) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         match config.get_ssl_mode() {
             SslMode::Disable if !local => {
@@ -28,31 +30,39 @@ impl Line {
             SslMode::Prefer => drop(config.ssl_mode(SslMode::Disable)),
             _ => {}
         }
-        let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(verifying()?) };
-        Ok(Self { config, tls })
+        Ok(Self(if config.get_ssl_mode() == SslMode::Disable { None } else { Some(verifying()?) }))
     }
 
-    /// Connects to the first host that answers and fits `target_session_attrs`.
-    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        match &self.tls {
-            Some(tls) => connect(&self.config, tls.clone()).await,
-            None => connect(&self.config, NoTls).await,
+    /// Connects to a server that fits `target_session_attrs`.
+    pub(super) async fn connect(&self, config: &Config) -> Result<Session, tokio_postgres::Error> {
+        match &self.0 {
+            Some(tls) => connect(config, tls.clone()).await,
+            None => connect(config, NoTls).await,
         }
     }
 }
 
-async fn connect<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>
+async fn connect<T>(config: &Config, tls: T) -> Result<Session, tokio_postgres::Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
     T::TlsConnect: TlsConnect<Socket>,
 {
-    let (client, connection) = config.connect(tls).await?;
+    let (client, mut connection) = config.connect(tls).await?;
+    let warnings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&warnings);
     tokio::spawn(async move {
-        // Whoever uses the client is told.
-        let _ = connection.await;
+        // Whoever uses the client is told of its end.
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notice(notice) = message
+                && notice.severity() == "WARNING"
+            {
+                tracing::warn!(code = notice.code().code(), "the database warns: {}", notice.message());
+                counted.fetch_add(1, Relaxed);
+            }
+        }
     });
-    Ok(client)
+    Ok(Session::new(client, warnings))
 }
 
 /// TLS with the certificates that the system trusts.
@@ -75,7 +85,11 @@ mod tests {
 
     #[test]
     fn another_machine_is_reached_by_tls_unless_the_url_says_otherwise() {
-        let mode = |url: &str| Line::to(url.parse().unwrap()).unwrap().config.get_ssl_mode();
+        let mode = |url: &str| {
+            let mut config = url.parse().unwrap();
+            Tls::of(&mut config).unwrap();
+            config.get_ssl_mode()
+        };
         assert_eq!(mode("postgres://u@db.example.com/x"), SslMode::Require);
         assert_eq!(mode("postgres://u@localhost,db.example.com/x"), SslMode::Require);
         assert_eq!(mode("postgres://u@db.example.com/x?sslmode=disable"), SslMode::Disable);
