@@ -1,6 +1,9 @@
 // What the console does beyond showing pages. Everything can be read and sent without it.
 "use strict";
 
+// What each part of the page was made from, before anything here changes it.
+const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part, part.innerHTML]));
+
 // Copies the text of the element that a button names.
 function offerCopies(root) {
   if (!navigator.clipboard) return;

@@ -15,9 +15,6 @@ const WHY = {
   silent: "the bridge does not answer.",
 };
 
-// What each part of the page was made from.
-const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part, part.innerHTML]));
-
 const clock = (at) => new Date(at).toISOString().slice(11, 19);
 
 // The page as it is now, or why it cannot be had.

@@ -156,10 +156,10 @@ fn envelope(organisation: &Organisation) -> String {
     let first = |types: &[String], usual: &str| written(types.first().map_or(usual, String::as_str));
     let stage = organisation.policy.interview_stages().first();
     include_str!("envelope.xml")
-        .replace("NAMESPACE", &written(&profile.namespace))
-        .replace("CANDIDATE_TYPE", &first(&profile.id_types.candidate, "Candidate_ID"))
-        .replace("REQUISITION_TYPE", &first(&profile.id_types.job_requisition, "Job_Requisition_ID"))
-        .replace("STAGE", &stage.map_or_else(|| "Interview".into(), |stage| written(stage)))
+        .replace("{NAMESPACE}", &written(&profile.namespace))
+        .replace("{CANDIDATE_TYPE}", &first(&profile.id_types.candidate, "Candidate_ID"))
+        .replace("{REQUISITION_TYPE}", &first(&profile.id_types.job_requisition, "Job_Requisition_ID"))
+        .replace("{STAGE}", &stage.map_or_else(|| "Interview".into(), |stage| written(stage)))
 }
 
 /// The latest thing that came of the organisation.
