@@ -265,7 +265,9 @@ const steps = {
     await second.close();
   },
 
-  async "everything is read without a script, in 360 and 320 px, however long the ids are"({ page, admin, server, wrong }) {
+  async "everything is read without a script, in 360 and 320 px, however long the ids are"({ page, work: folder, wrong }) {
+    const server = await bridge(binary, folder, `[org.${LONG}]\nauth.none = true\nhandler = "in_process"\n`, { name: "long" });
+    const { admin } = server;
     const plain = await page.context().browser().newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 800 } });
     const reader = await plain.newPage();
     watch(reader, admin, wrong);
@@ -390,9 +392,6 @@ relay = { url = "${locked}/locked", api_key = "any" }
 [org.blind]
 auth.none = true
 relay = { url = "${takes}/blind", api_key = "any" }
-[org.${LONG}]
-auth.none = true
-handler = "in_process"
 [org.known]
 auth.none = true
 handler = "in_process"
