@@ -24,8 +24,8 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -168,6 +168,7 @@ fn documented() -> Routes {
         .and(credentials::routes())
 }
 
-async fn nothing_here(request: HttpRequest) -> Problem {
-    Problem::not_found(format!("There is nothing at {} {}.", request.method(), request.path()))
+async fn nothing_here(request: HttpRequest) -> HttpResponse {
+    let nothing = format!("There is nothing at {} {}.", request.method(), request.path());
+    console::shown(&request, Problem::not_found(nothing))
 }

@@ -117,7 +117,8 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         eprintln!("imper-bridge: {error:#}");
-        ExitCode::from(FAILED)
+        let is_bad_input = error.downcast_ref::<api::Declined>().is_some_and(|declined| declined.is_bad_input);
+        ExitCode::from(if is_bad_input { BAD_INPUT } else { FAILED })
     })
 }
 

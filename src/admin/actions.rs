@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::routes::Routes;
 use super::{Admin, Problem, Token, json};
 use crate::domain::{EventId, OrgId};
-use crate::journal::{Discarded, Replay, Replayed, Turn, Which};
+use crate::journal::{Discarded, EventFilter, Replay, Replayed, Turn, Which};
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -109,15 +109,41 @@ pub(super) async fn replay_all(
         return Err(Problem::bad_parameter("body", detail));
     }
     let (force, dry_run) = (query.flag("force")?, query.flag("dry_run")?);
-    let which = Which::All(EventQuery::of(&fields)?.seen_by(&token)?);
+    let filter = EventQuery::of(&fields)?.seen_by(&token)?;
+    let said = logged(&filter);
+    let which = Which::All(filter);
     if !dry_run {
         token.must_act()?;
     }
     let replayed = admin.journal.replay(Replay { which, force, dry_run, actor: token.name.as_str().into() }).await?;
     if !dry_run {
-        tracing::info!(token = token.name, replayed = replayed.replayed, force, action = "replay", "an operator acted");
+        tracing::info!(
+            token = token.name,
+            filter = said,
+            replayed = replayed.replayed,
+            force,
+            action = "replay",
+            "an operator acted"
+        );
     }
     Ok(Json(json::replayed(replayed)))
+}
+
+/// A filter as the log may have it: whose application or candidate it is about is not for the log.
+fn logged(filter: &EventFilter) -> String {
+    let orgs =
+        filter.orgs.as_ref().map_or("all".into(), |orgs| orgs.iter().map(OrgId::as_str).collect::<Vec<_>>().join(","));
+    let named = [
+        ("orgid", Some(orgs)),
+        ("event_type", filter.event_type.map(|each| each.as_str().to_owned())),
+        ("state", filter.state.map(|each| each.as_str().to_owned())),
+        ("job_application_id", filter.application.as_ref().map(|_| "(one)".to_owned())),
+        ("candidate_id", filter.candidate.as_ref().map(|_| "(one)".to_owned())),
+        ("since", filter.since.map(|at| at.to_string())),
+        ("until", filter.until.map(|at| at.to_string())),
+    ];
+    let named = named.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+    named.collect::<Vec<_>>().join(" ")
 }
 
 /// For an operator: deletes a dead letter, or an event that waits for an organisation that was removed.

@@ -30,6 +30,7 @@ mod sign_in;
 mod source;
 mod troubles;
 mod try_it;
+mod watchers;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,8 +47,9 @@ use crate::auth::SignIns;
 use crate::clock::Clock;
 use activity::Activities;
 use failure::Failure;
+pub(super) use failure::shown;
 use frame::Frame;
-use live::Watchers;
+use watchers::Watchers;
 
 /// Nothing runs, loads, frames or is sent anywhere but here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -7,7 +7,7 @@ use actix_web::http::{Method, header};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError, Route};
 
-use super::{Admin, Problem};
+use super::{Admin, Problem, console};
 
 /// Under which paths a token is needed even to be told what there is.
 const CLOSED: &str = "/api/v1/";
@@ -107,7 +107,7 @@ fn other_method(admin: &Admin, request: &HttpRequest, allow: &str) -> HttpRespon
     if request.method() == Method::OPTIONS {
         return HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish();
     }
-    let mut answer = Problem::method_not_allowed(request.method().as_str(), allow).error_response();
+    let mut answer = console::shown(request, Problem::method_not_allowed(request.method().as_str(), allow));
     // Methods are tokens, which a header takes.
     let methods = header::HeaderValue::from_str(allow).ok();
     methods.into_iter().for_each(|methods| answer.headers_mut().append(header::ALLOW, methods));

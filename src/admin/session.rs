@@ -27,7 +27,8 @@ const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 /// How many there may be; the one that was used the longest ago gives way.
 const MOST: usize = 1_000;
 
-type Digest = [u8; 32];
+/// What a session is known by: the hash of what its cookie holds.
+pub(super) type Digest = [u8; 32];
 
 /// The sessions that are open.
 pub(super) struct Sessions {
@@ -53,7 +54,8 @@ pub(super) struct Visitor {
     pub(super) token: Token,
     /// What a form must carry to be the visitor's own.
     pub(super) form_key: String,
-    session: Digest,
+    /// By what the session is known here.
+    pub(super) session: Digest,
 }
 
 impl Visitor {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -36,6 +36,15 @@ impl Place {
     pub(super) fn config(&self) -> Option<&Path> {
         self.config.as_deref()
     }
+}
+
+/// What the bridge said instead of doing what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+pub(super) struct Declined {
+    said: String,
+    /// Whether it is about what was asked, and not about how things stand.
+    pub(super) is_bad_input: bool,
 }
 
 /// A bridge that runs, seen through its admin API.
@@ -104,7 +113,8 @@ impl Api {
         if !status.is_success() {
             let faults = body["faults"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
-            bail!("{}", faults.fold(detail, |told, fault| format!("{told}\n  {fault}")));
+            let said = faults.fold(detail, |told, fault| format!("{told}\n  {fault}"));
+            return Err(Declined { said, is_bad_input: status == StatusCode::BAD_REQUEST }.into());
         }
         Ok(body)
     }

@@ -20,11 +20,21 @@ pub(super) fn write(output: &mut impl Write, headings: &[&str], rows: &[Vec<Stri
     rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
 }
 
-/// A value of the API as a cell: what senders wrote must not steer the terminal.
+/// A value of the API as a cell: what senders wrote must not steer the terminal, nor turn the order in
+/// which what stands around it is read.
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
-        Value::String(text) => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        Value::String(text) => text.chars().fold(String::new(), |mut shown, c| {
+            match c {
+                c if c.is_control() => shown.push('\u{fffd}'),
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    shown.extend(c.escape_unicode());
+                }
+                c => shown.push(c),
+            }
+            shown
+        }),
         other => other.to_string(),
     }
 }
@@ -38,6 +48,7 @@ mod tests {
         let mut output = Vec::new();
         let rows = vec![vec!["é".into(), cell(&"a\u{1b}[31mb".into())], vec!["long".into(), cell(&Value::Null)]];
         write(&mut output, &["A", "B"], &rows).unwrap();
+        assert_eq!(cell(&"a\u{202e}b".into()), "a\\u{202e}b", "it turns nothing around");
         assert_eq!(String::from_utf8(output).unwrap(), "A     B\né     a\u{fffd}[31mb\nlong  -\n");
     }
 }

@@ -61,6 +61,9 @@ enum Action {
         /// Also those that a later boundary of their application has superseded
         #[arg(long)]
         force: bool,
+        /// The counts as JSON instead of a sentence
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -131,12 +134,12 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Action::List { filter, limit, view } => runtime.block_on(list(filter, *limit, view))?,
         Action::Show { event_id, view } => runtime.block_on(show(event_id, view))?,
         Action::Tail { filter, view } => runtime.block_on(tail::tail(filter, view))?,
-        Action::Replay { event_ids, filter, dry_run, force, place } => {
+        Action::Replay { event_ids, filter, dry_run, force, json, place } => {
             if event_ids.is_empty() && filter.keys().is_empty() {
                 eprintln!("imper-bridge: name the events, or give at least one filter such as --org or --since");
                 return Ok(ExitCode::from(BAD_INPUT));
             }
-            let how = How { dry_run: *dry_run, force: *force };
+            let how = How { dry_run: *dry_run, force: *force, json: *json };
             if event_ids.is_empty() {
                 runtime.block_on(replay::all(filter, &how, place))?;
             } else {

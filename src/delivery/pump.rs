@@ -10,7 +10,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Handled, Outcome, Policy, Reason, Routes, report, share, verdict};
+use super::report::Reports;
+use super::{Handled, Outcome, Policy, Reason, Routes, share, verdict};
 use crate::clock::Clock;
 use crate::domain::protection::Change;
 use crate::domain::{EventType, OrgId};
@@ -49,6 +50,7 @@ pub struct Pump {
     observer: Arc<dyn Observer>,
     /// Attempts whose result the journal could not record yet: while there are any, nothing is sent.
     unrecorded: AtomicUsize,
+    reports: Reports,
     nudged: Notify,
 }
 
@@ -61,8 +63,8 @@ impl Pump {
         policy: Arc<ArcSwap<Policy>>,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let (unrecorded, nudged) = (AtomicUsize::new(0), Notify::new());
-        Self { kind: LaneKind::Delivery, journal, routes, clock, policy, observer, unrecorded, nudged }
+        let (unrecorded, reports, nudged) = (AtomicUsize::new(0), Reports::default(), Notify::new());
+        Self { kind: LaneKind::Delivery, journal, routes, clock, policy, observer, unrecorded, reports, nudged }
     }
 
     /// The same for lanes of another kind.
@@ -146,8 +148,8 @@ impl Pump {
         let is_delivery = self.kind == LaneKind::Delivery;
         let late = is_delivery && is_late(&claimed, verdict, claimed.age + elapsed > policy.useful_within);
         match self.kind {
-            LaneKind::Details => report::details(&claimed, verdict),
-            LaneKind::Delivery => report::delivery(&claimed, &handled, verdict),
+            LaneKind::Details => self.reports.details(&claimed, verdict),
+            LaneKind::Delivery => self.reports.delivery(&claimed, &handled, verdict),
         }
         let Handled { answered, protection, read_back, reason, .. } = handled;
         // A protection that is on from before another handler was configured ends with its interview.

@@ -214,7 +214,7 @@ impl Families {
         }
         if let Some(expires) = moment.certificate_expires {
             let help = "When the certificate expires, in seconds since 1970.";
-            around.push(("certificate_expires_seconds", help, expires.as_second()));
+            around.push(("certificate_expires_timestamp_seconds", help, expires.as_second()));
         }
         *self.around.0.lock().unwrap_or_else(PoisonError::into_inner) = around;
     }

@@ -72,7 +72,7 @@ fn the_families_of_the_contract_are_there() {
         "imper_bridge_ready 1",
         "imper_bridge_disk_free_bytes 2000",
         "imper_bridge_disk_wanted_bytes 1000",
-        "imper_bridge_certificate_expires_seconds 5000",
+        "imper_bridge_certificate_expires_timestamp_seconds 5000",
     ] {
         assert!(page.lines().any(|each| each == line), "{line}\n{page}");
     }

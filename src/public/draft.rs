@@ -12,10 +12,12 @@ use crate::refusal::Refusal;
 use crate::soap::{self, Version};
 
 /// A message and how it is to be read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// Its text, enveloped or bare.
-    pub text: String,
+    /// Its bytes, enveloped or bare.
+    pub body: Vec<u8>,
+    /// Their encoding, where it is known beside the message; else the message tells it.
+    pub charset: Option<&'static str>,
     /// What `?event=` would say.
     pub event: Option<String>,
 }
@@ -42,8 +44,12 @@ impl Draft {
         if let Some(event) = &self.event {
             query.append_pair("event", event);
         }
+        let media_type = soap::likely_type(&self.body);
         Envelope {
-            content_type: Some(format!("{}; charset=utf-8", soap::likely_type(self.text.as_bytes()))),
+            content_type: Some(match self.charset {
+                Some(charset) => format!("{media_type}; charset={charset}"),
+                None => media_type.to_owned(),
+            }),
             tenant: organisation.expect_tenant.clone(),
             query: query.finish(),
             ..Envelope::default()
@@ -56,7 +62,7 @@ impl Draft {
     /// Why the endpoint would refuse it.
     pub async fn preview(&self, organisation: &Organisation, public: &Public) -> Result<Preview, Refusal> {
         let envelope = self.envelope(organisation);
-        let request = envelope.read(self.text.as_bytes(), organisation);
+        let request = envelope.read(&self.body, organisation);
         let request = request.map_err(|rejected| rejected.refusal)?;
         let (version, change) = (request.version, request.change.clone());
         let incoming = Incoming { dry_run: true, ..envelope.incoming(request, organisation)? };
@@ -76,7 +82,7 @@ pub async fn send(
     draft: Authenticated<&Draft>,
 ) -> Result<Receipt, Refusal> {
     let envelope = draft.as_ref().envelope(organisation);
-    let taken = match envelope.read(draft.as_ref().text.as_bytes(), organisation) {
+    let taken = match envelope.read(&draft.as_ref().body, organisation) {
         Ok(request) => envelope.store(draft.map(|_| request), organisation, public, Instant::now()).await,
         Err(rejected) => Err(rejected),
     };

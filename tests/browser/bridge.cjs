@@ -2,6 +2,7 @@
 "use strict";
 
 const { spawn } = require("node:child_process");
+const { once } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
@@ -10,7 +11,7 @@ const readline = require("node:readline");
 
 const children = [];
 
-// Starts a process and gives the addresses that its first lines name.
+// Starts a process and gives the addresses that its first lines name, and the process.
 async function start(binary, args, lines, log) {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", fs.openSync(log, "a")] });
   children.push(child);
@@ -22,7 +23,7 @@ async function start(binary, args, lines, log) {
   }
   child.stdout.resume();
   if (addresses.length < lines) throw new Error(`${args[0]} did not start:\n${fs.readFileSync(log, "utf8")}`);
-  return addresses;
+  return Object.assign(addresses, { child });
 }
 
 // A relay that answers as told.
@@ -71,14 +72,14 @@ async function cuttable(url) {
   return { url: `http://127.0.0.1:${server.address().port}`, cut: () => sockets.forEach((socket) => socket.destroy()) };
 }
 
-async function bridge(binary, work, sections, { name = "bridge", top = "", freeMb = 0 } = {}) {
+async function bridge(binary, work, sections, { name = "bridge", top = "", freeMb = 0, adminListen = "127.0.0.1:0" } = {}) {
   const file = path.join(work, `${name}.toml`);
   fs.writeFileSync(
     file,
     `listen = "127.0.0.1:0"
 ${top}
 [admin]
-listen = "127.0.0.1:0"
+listen = "${adminListen}"
 token = "operator-token"
 [[admin.tokens]]
 name = "developer"
@@ -91,8 +92,10 @@ min_free_mb = ${freeMb}
 ${sections}`,
   );
   const log = path.join(work, `${name}.log`);
-  const [open, admin] = await start(binary, ["serve", "--config", file], 2, log);
-  return { open, admin, log: () => fs.readFileSync(log, "utf8") };
+  const addresses = await start(binary, ["serve", "--config", file], 2, log);
+  const [open, admin] = addresses;
+  const signal = (name) => addresses.child.kill(name);
+  return { open, admin, signal, ended: once(addresses.child, "exit"), log: () => fs.readFileSync(log, "utf8") };
 }
 
 // Posts a message to an organisation; what was answered.

@@ -10,6 +10,10 @@ const { open, watch, check, PATIENCE } = require("./browser.cjs");
 const [binary, work, folder] = process.argv.slice(2);
 let browser;
 
+// The longest id of an organisation, and an application's that is as long.
+const LONG = "organisation".repeat(6).slice(0, 63);
+const LONG_ID = "JOBAPPLICATION".repeat(14).slice(0, 185);
+
 async function signIn(page, admin, token) {
   await page.goto(`${admin}/`);
   await page.getByLabel("Admin token").fill(token);
@@ -60,7 +64,7 @@ const steps = {
     await post(server.open, "acme", message({ application: "A-2" }));
     await page.getByRole("link", { name: "A-2", exact: true }).waitFor();
     await look("events");
-    await page.getByLabel("Application or candidate").fill("A-1");
+    await page.getByLabel("Application, candidate or event").fill("A-1");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("row").filter({ hasText: "A-1" }).getByRole("rowheader").getByRole("link").click();
     await page.getByRole("heading", { name: "Decided: interview started" }).waitFor();
@@ -83,6 +87,13 @@ const steps = {
     await page.getByRole("button", { name: "Look at it" }).click();
     await page.getByRole("heading", { name: /It would be refused: not_well_formed/ }).waitFor();
     await look("try-refused");
+    const long = message({ application: "T-1", step: "x".repeat(3000) }).replaceAll("\n", "").replace("</Current_Status>", "</Status>");
+    await page.locator("#message").fill(long);
+    await page.getByRole("button", { name: "Look at it" }).click();
+    const mark = page.getByRole("mark");
+    await mark.getByText("</Status>").waitFor();
+    const seen = await mark.evaluate((it) => ((at) => at.top >= 0 && at.bottom <= innerHeight && at.left >= 0 && at.right <= innerWidth)(it.getBoundingClientRect()));
+    assert(seen, "the place is on the screen");
     await page.goto(`${admin}/events?q=T-1`);
     await page.getByRole("table").waitFor();
     assert.equal(await page.getByRole("row").filter({ hasText: "T-1" }).count(), 0, "nothing was stored");
@@ -166,6 +177,14 @@ const steps = {
     }, dropped);
     assert(took, "a file may be dropped there");
     await page.waitForFunction(() => document.getElementById("message").value.includes("K-2"));
+    const latin = `<?xml version="1.0" encoding="ISO-8859-1"?>${message({ application: "K-3", step: "Prüfung" })}`;
+    await page.getByLabel(/A file/).setInputFiles({ name: "three.xml", mimeType: "text/xml", buffer: Buffer.from(latin, "latin1") });
+    await page.waitForFunction(() => document.getElementById("message").value.includes("Prüfung"));
+    await page.getByRole("button", { name: "Look at it" }).click();
+    await page.locator("dd").getByText("Prüfung", { exact: true }).waitFor();
+    await page.getByText("byte by byte as it is").waitFor();
+    await field.fill(message({ application: "K-2" }));
+    await page.getByText("byte by byte as it is").waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "Look at it" }).focus();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: /It would be taken/ }).waitFor();
@@ -246,20 +265,28 @@ const steps = {
     await second.close();
   },
 
-  async "everything is read without a script, in 360 px"({ page, admin, server, wrong }) {
+  async "everything is read without a script, in 360 and 320 px, however long the ids are"({ page, work: folder, wrong }) {
+    const server = await bridge(binary, folder, `[org.${LONG}]\nauth.none = true\nhandler = "in_process"\n`, { name: "long" });
+    const { admin } = server;
     const plain = await page.context().browser().newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 800 } });
     const reader = await plain.newPage();
     watch(reader, admin, wrong);
     await signIn(reader, admin, "operator-token");
     await reader.getByRole("heading", { name: "Needs a person" }).waitFor();
-    await post(server.open, "inside", message({ application: "JOB_APPLICATION-3-1234567890123456" }));
+    await post(server.open, LONG, message({ application: LONG_ID, candidate: LONG_ID, stage: "Interview", step: LONG_ID }));
+    await post(server.open, LONG, message({ application: LONG_ID }).replace("</Stage>", `</${LONG_ID}>`));
     const event = new URL(await (await reader.goto(`${admin}/events`), reader.getByRole("rowheader").getByRole("link").first()).getAttribute("href"), admin);
-    for (const path of ["/", "/events", event.pathname, "/applications", "/applications/inside/JOB%5FAPPLICATION%2D3%2D1234567890123456", "/protections", "/refused", "/try", "/set-up", "/set-up/acme"]) {
+    const refused = await (await reader.goto(`${admin}/refused`), reader.getByRole("rowheader").getByRole("link").first()).getAttribute("href");
+    const paths = ["/", "/events", event.pathname, "/applications", `/applications/${LONG}/${LONG_ID}`, "/protections", "/refused", refused, "/try", "/set-up", `/set-up/${LONG}`];
+    for (const path of paths) {
       await reader.goto(`${admin}${path}`);
       await reader.getByRole("main").getByRole("heading").first().waitFor();
-      // Without a script of its own the page is still measured by the browser's protocol.
-      const excess = await reader.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (excess > 0) wrong.push(`${path} is ${excess} px wider than 360 px`);
+      for (const width of [360, 320]) {
+        await reader.setViewportSize({ width, height: 800 });
+        // Without a script of its own the page is still measured by the browser's protocol.
+        const excess = await reader.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        if (excess > 0) wrong.push(`${path} is ${excess} px wider than ${width} px`);
+      }
     }
     await plain.close();
   },
@@ -276,6 +303,54 @@ const steps = {
     await post(server.open, "acme", message({ application: "S-1" }));
     await watching.getByRole("link", { name: "S-1", exact: true }).waitFor();
     await another.close();
+  },
+
+  async "a page says when it is not live, and is live again by itself where it can"({ page, work: folder, look }) {
+    const acme = `[org.acme]\nauth.none = true\nhandler = "in_process"\n`;
+    const first = await bridge(binary, folder, acme, { name: "mortal" });
+    const another = await page.context().browser().newContext();
+    const watching = await another.newPage();
+    watching.setDefaultTimeout(PATIENCE);
+    await signIn(watching, first.admin, "operator-token");
+    await watching.locator("html[data-live=on]").waitFor();
+    const lost = watching.locator("#lost");
+    first.signal("SIGSTOP");
+    await lost.getByText(/Not live since \d\d:\d\d:\d\d: the bridge does not answer/).waitFor();
+    first.signal("SIGCONT");
+    await watching.locator("html[data-live=on]").waitFor();
+    await lost.waitFor({ state: "hidden" });
+    await post(first.open, "acme", message({ application: "M-1" }));
+    await watching.getByText(/Everything accepted before .* is delivered/).waitFor();
+    first.signal("SIGKILL");
+    await lost.getByText(/does not answer/).waitFor();
+    await look("overview-not-live", watching);
+    await first.ended;
+    await bridge(binary, folder, acme, { name: "mortal", adminListen: new URL(first.admin).host });
+    await lost.getByText(/you are signed out/).waitFor();
+    await lost.getByRole("link", { name: "Sign in" }).click();
+    await watching.getByLabel("Admin token").waitFor();
+    await another.close();
+  },
+
+  async "what somebody is at is left alone, and what waits is said"({ page, admin, server }) {
+    await page.goto(`${admin}/`);
+    await page.locator("html[data-live=on]").waitFor();
+    const card = page.getByRole("article", { name: "inside" });
+    const accepted = async () => Number(await card.getByText("Accepted").locator("xpath=following-sibling::dd").textContent());
+    const grown = (before) => page.waitForFunction((most) => Number(document.querySelector("#org-inside").closest("article").querySelector("dd").textContent) > most, before);
+    await card.getByText("Pause deliveries of inside").click();
+    const before = await accepted();
+    await post(server.open, "inside", message({ application: "N-1" }));
+    await page.getByText("Newer content waits").waitFor();
+    assert.equal(await accepted(), before, "nothing moved under the pointer");
+    await page.getByRole("button", { name: "Show it now" }).click();
+    await grown(before);
+    await page.getByText("Newer content waits").waitFor({ state: "detached" });
+    await card.getByText("Pause deliveries of inside").focus();
+    await post(server.open, "inside", message({ application: "N-2" }));
+    await page.getByText("Newer content waits").waitFor();
+    await page.getByRole("link", { name: "Overview" }).focus();
+    await grown(before + 1);
   },
 
   async "a viewer sees their own organisation and no buttons"({ page, admin, look }) {
@@ -335,7 +410,8 @@ password = "any"
     try {
       await step({ page, admin: server.admin, server, browser, look, wrong, work });
     } catch (error) {
-      await page.screenshot({ path: `${folder}/failed.png`, fullPage: true });
+      // What went wrong is told even where the browser is gone.
+      await page.screenshot({ path: `${folder}/failed.png`, fullPage: true }).catch(() => {});
       throw new Error(`${name}: ${error.stack}\nat ${page.url()}\n${server.log()}`);
     }
     console.log(`  ${name}`);

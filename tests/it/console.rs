@@ -1,6 +1,8 @@
 //! The console at the real binary: who gets in, what a form takes, and what every page says to the
 //! browser. How the pages look and work there is tried by `tests/console`.
 
+mod pages;
+
 use std::time::{Duration, Instant};
 
 use imper_bridge::delivery::relay;
@@ -81,10 +83,53 @@ async fn nothing_is_shown_to_who_is_not_signed_in() {
         admin: bridge.admin.clone(),
         cookie: "imper-bridge-1=made-up".into(),
     };
-    assert_eq!(stranger.get("/live").await.0, 303);
+    assert_eq!(stranger.get("/live").await.0, 401, "a script can tell");
+    let asks_by_itself = stranger.client.get(format!("{}/", bridge.admin)).header("X-Live", "1");
+    assert_eq!(asks_by_itself.timeout(PATIENCE).send().await.unwrap().status().as_u16(), 401);
+    let events = stranger.client.get(format!("{}/events", bridge.admin)).header("X-Live", "1");
+    assert_eq!(events.timeout(PATIENCE).send().await.unwrap().status().as_u16(), 401);
+    assert_eq!(stranger.get("/events").await.0, 303, "a person is led to the sign-in");
     let acted = stranger.post_as_it_is("/organisations/acme/pause", "form_key=", &[]).await;
     assert_eq!(acted.0, 303, "{}", acted.1);
     assert_eq!(bridge.sign_in("wrong").await.status().as_u16(), 403);
+}
+
+/// What the stream says, until it ends or says what is waited for.
+async fn told_until(live: &mut Response, what: &str) -> String {
+    let mut said = String::new();
+    while !said.contains(what) {
+        let Some(chunk) = tokio::time::timeout(PATIENCE, live.chunk()).await.expect(what).unwrap() else { break };
+        said.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    said
+}
+
+#[tokio::test]
+async fn an_open_page_hears_that_the_bridge_is_there_and_nobody_takes_the_places_of_others() {
+    let home = Home::new(SECTIONS);
+    let bridge = home.start();
+    let viewer = bridge.signed_in("viewer-token").await;
+    let listen = async |visitor: &Visitor| {
+        let live = visitor.client.get(format!("{}/live", visitor.admin)).header("Cookie", &visitor.cookie);
+        let live = live.send().await.unwrap();
+        assert_eq!(live.status().as_u16(), 200);
+        live
+    };
+    let mut first = listen(&viewer).await;
+    told_until(&mut first, "event: alive").await;
+    let mut more = Vec::new();
+    for _ in 0..70 {
+        more.push(listen(&viewer).await);
+    }
+    assert!(told_until(&mut first, "event: enough").await.contains("event: enough"), "the oldest makes room");
+    let mut last = more.pop().unwrap();
+    for _ in 0..2 {
+        told_until(&mut last, "event: alive").await;
+    }
+    let mut operators = listen(&bridge.signed_in(TOKEN).await).await;
+    told_until(&mut operators, "event: alive").await;
+    assert_eq!(viewer.post("/sign-out", "").await.0, 303);
+    told_until(&mut last, "nothing more").await;
 }
 
 #[tokio::test]
@@ -264,11 +309,11 @@ async fn a_protection_shows_who_it_is_of_to_its_own_organisation_only() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert!(page.contains("Óscar") && page.contains("Stand-in Engineer") && page.contains("Engineer, Fictitious"));
-    assert!(!page.contains("B1"), "{page}");
+    assert!(!page.contains("other/B1"), "{page}");
     let page = viewer.get("/").await.1;
     assert!(page.contains("acme: who is protected cannot be read from Workday for 1 protection"), "{page}");
     let page = bridge.signed_in("token-of-other").await.get("/protections").await.1;
-    assert!(page.contains("B1") && !page.contains("A1") && !page.contains("candidate.example"), "{page}");
+    assert!(page.contains("other/B1") && !page.contains("acme/A1") && !page.contains("candidate.example"), "{page}");
     assert!(page.contains("the organisation has no section for Workday"), "{page}");
     for personal in ["Óscar", "Ejemplo", "candidate.example"] {
         assert!(!home.log().contains(personal), "{}", home.log());

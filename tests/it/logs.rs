@@ -56,6 +56,34 @@ fn line(log: &str, message: &str) -> Value {
     lines.find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message} is not in {log}"))
 }
 
+/// What is wrong is said when it begins, when it changes and when it is over, and not at each probe.
+#[tokio::test]
+async fn a_set_up_that_stays_wrong_is_said_once() {
+    let relay = Relay::start();
+    let home = Home::new(&format!(
+        "[org.acme]\nauth.none = true\nrelay = {{ url = \"{}/acme\", api_key = \"k\" }}\n\
+         [delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.01\nprobe_seconds = 0.01\n",
+        relay.url()
+    ));
+    let bridge = home.start();
+    for (answer, more) in [("401", 5), ("403", 5), ("503", 5), ("200", 1)] {
+        let before = relay.received().len();
+        relay.answer(answer);
+        if before == 0 {
+            bridge.change("acme", "A1", "Interview").await;
+        }
+        relay.wait_for_all(before + more);
+    }
+    bridge.delivered().await;
+    let log = home.log();
+    let times = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    for status in ["status=401", "status=403"] {
+        assert_eq!(times(status), 1, "{log}");
+    }
+    assert_eq!((times("status=503"), times("the relay takes events again")), (1, 1), "{log}");
+    assert_eq!(times("pause and are probed"), 2, "{log}");
+}
+
 #[tokio::test]
 async fn lines_of_json_hold_the_spans_of_message_and_attempt() {
     let relay = Relay::start();

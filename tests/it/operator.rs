@@ -396,14 +396,27 @@ async fn events_are_listed_followed_and_replayed_from_the_terminal() {
     let (_, shown, _) = run(&["events", "show", &id]);
     assert!(shown.contains("was unknown, is in") && shown.contains("the relay answered 422"), "{shown}");
     let (code, _, said) = run(&["events", "show", "nonsense"]);
-    assert!(code == Some(1) && said.contains("is not an event id"), "{said}");
+    assert!(code == Some(2) && said.contains("is not an event id"), "{said}");
+    for bad in [
+        &["events", "list", "--state", "foo"][..],
+        &["events", "list", "--since", "tomorrow"],
+        &["events", "replay", "nope"],
+    ] {
+        assert_eq!(run(bad).0, Some(2), "{bad:?}");
+    }
+    let (code, ..) = run(&["events", "show", "01999999-9999-7999-8999-999999999999"]);
+    assert_eq!(code, Some(1), "it might have been one");
     let (code, _, said) = run(&["events", "replay"]);
     assert!(code == Some(2) && said.contains("at least one filter"), "{said}");
-    let (_, counted, _) = run(&["events", "replay", "--org", "acme", "--dry-run"]);
+    let (_, counted, _) = run(&["events", "replay", "--org", "acme", "--dry-run", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&counted).unwrap()["replayed"], 1);
+    let (_, counted, _) = run(&["events", "replay", "--org", "acme", "--dry-run"]);
+    assert_eq!(counted, "1 event would be delivered anew.\n");
     relay.answer("200");
-    let (code, ..) = run(&["events", "replay", &id]);
-    assert_eq!(code, Some(0));
+    let (code, told, _) = run(&["events", "replay", "--org", "acme", "--candidate", "C-A1"]);
+    assert_eq!((code, told.as_str()), (Some(0), "1 event will be delivered anew.\n"));
+    let filter = "filter=\"orgid=acme candidate_id=(one)\" replayed=1";
+    assert!(home.log().contains(filter), "{}", home.log());
     bridge.delivered().await;
     let (_, stats, _) = run(&["stats"]);
     let acme = stats.lines().find(|line| line.starts_with("acme")).unwrap_or_default().to_owned();

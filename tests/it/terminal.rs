@@ -23,8 +23,8 @@ async fn delivered(home: &Home) -> Bridge {
     bridge
 }
 
-fn replay(admin: &str) -> [&str; 9] {
-    ["events", "replay", "--config", "bridge.toml", "--admin", admin, "--state", "delivered", "--force"]
+fn replay(admin: &str) -> [&str; 10] {
+    ["events", "replay", "--config", "bridge.toml", "--admin", admin, "--state", "delivered", "--force", "--json"]
 }
 
 async fn replayed_once(bridge: &Bridge) {

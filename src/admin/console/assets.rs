@@ -7,7 +7,11 @@ use super::answer;
 use crate::admin::routes::Routes;
 
 pub(super) fn routes() -> Routes {
-    Routes::default().get("/assets/console.css", style).get("/assets/console.js", script).get("/assets/icon.svg", icon)
+    Routes::default()
+        .get("/assets/console.css", style)
+        .get("/assets/console.js", script)
+        .get("/assets/live.js", live)
+        .get("/assets/icon.svg", icon)
 }
 
 async fn style() -> HttpResponse {
@@ -16,6 +20,10 @@ async fn style() -> HttpResponse {
 
 async fn script() -> HttpResponse {
     asset("text/javascript; charset=utf-8", include_str!("console.js"))
+}
+
+async fn live() -> HttpResponse {
+    asset("text/javascript; charset=utf-8", include_str!("live.js"))
 }
 
 async fn icon() -> HttpResponse {

@@ -1,6 +1,9 @@
 // What the console does beyond showing pages. Everything can be read and sent without it.
 "use strict";
 
+// What each part of the page was made from, before anything here changes it.
+const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part, part.innerHTML]));
+
 // Copies the text of the element that a button names.
 function offerCopies(root) {
   if (!navigator.clipboard) return;
@@ -15,60 +18,45 @@ function offerCopies(root) {
   }
 }
 
-// Takes over the parts of the page that are different now, but none in which somebody is at work.
-async function bringUpToDate() {
-  const answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "manual" });
-  if (!answer.ok) return false;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  let changed = false;
-  for (const part of document.querySelectorAll("[data-part]")) {
-    const now = fresh.getElementById(part.id);
-    if (!now || part.dataset.shown === now.innerHTML) continue;
-    const active = part.contains(document.activeElement) || part.querySelector("details[open]");
-    if (active) continue;
-    part.innerHTML = now.innerHTML;
-    part.dataset.shown = now.innerHTML;
-    offerCopies(part);
-    changed = true;
+// The text of a file as its byte order mark or its declaration has it, to be looked at only: the bridge
+// reads the bytes themselves.
+function textOf(bytes) {
+  const head = new TextDecoder("iso-8859-1").decode(bytes.slice(0, 200)).replaceAll("\0", "");
+  const marks = { "\xff\xfe": "utf-16le", "\xfe\xff": "utf-16be", "<?xml": head.match(/encoding\s*=\s*["']([\w.-]+)/)?.[1] };
+  const found = Object.keys(marks).find((mark) => head.startsWith(mark));
+  const wide = bytes[0] === 0x3c && bytes[1] === 0 ? "utf-16le" : bytes[0] === 0 && bytes[1] === 0x3c ? "utf-16be" : undefined;
+  try {
+    return new TextDecoder(wide ?? marks[found] ?? "utf-8").decode(bytes);
+  } catch {
+    return new TextDecoder().decode(bytes);
   }
-  return changed;
 }
 
-// Follows what the server tells, one look at a time.
-function follow(path) {
-  const said = document.getElementById("live");
-  let looking = false;
-  let again = false;
-  const look = async (event) => {
-    again = event.type === "changed" || again;
-    if (looking) return;
-    looking = true;
-    const tell = again;
-    again = false;
-    try {
-      if ((await bringUpToDate()) && tell) said.textContent = "Brought up to date " + new Date().toISOString().slice(11, 19) + ".";
-    } catch {
-      said.textContent = "The bridge does not answer.";
-    }
-    looking = false;
-    if (again) look({ type: "changed" });
-  };
-  const source = new EventSource(path);
-  source.addEventListener("changed", look);
-  source.addEventListener("aged", look);
-  source.addEventListener("open", () => document.documentElement.setAttribute("data-live", "on"));
-  addEventListener("pagehide", () => source.close());
+function base64(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
 }
 
-// Puts a file that is dropped or chosen into the field it belongs to.
+// Puts a file that is dropped or chosen into the field it belongs to, and its bytes beside it, which
+// count until the text is changed.
 function offerFiles() {
   for (const chooser of document.querySelectorAll("input[type=file][data-into]")) {
     const field = document.getElementById(chooser.dataset.into);
+    const kept = document.getElementById("bytes");
+    const keep = (bytes) => {
+      kept.value = bytes;
+      document.getElementById("as-it-is").hidden = !bytes;
+    };
     const take = async (file) => {
-      if (file) field.value = await file.text();
+      if (!file) return;
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      field.value = textOf(bytes);
+      keep(base64(bytes));
     };
     chooser.closest("[hidden]").hidden = false;
     chooser.onchange = () => take(chooser.files[0]);
+    field.oninput = () => keep("");
     field.ondragover = (event) => event.preventDefault();
     field.ondrop = (event) => {
       if (!event.dataTransfer.files.length) return;
@@ -80,4 +68,4 @@ function offerFiles() {
 
 offerCopies(document);
 offerFiles();
-if (document.body.dataset.live) follow(document.body.dataset.live);
+document.getElementById("here")?.scrollIntoView({ block: "nearest" });

@@ -8,14 +8,14 @@ use askama::Template;
 use jiff::Timestamp;
 
 use super::form::{Form, SHORT};
-use super::show::{self, Moment, count, event_type, state, state_mark};
+use super::show::{self, Moment, count, event_type, has_time, moved, state, state_mark};
 use super::{Answer, Frame, done, page, visitor};
 use crate::admin::Admin;
 use crate::admin::actions::{delete, deliver_anew};
 use crate::admin::api::seen;
 use crate::admin::json;
 use crate::admin::routes::Routes;
-use crate::domain::{CandidateEvent, Outcome, Position};
+use crate::domain::{CandidateEvent, Outcome, Position, Reason, Source};
 use crate::journal::{AttemptOutcome, AttemptRecord, DeliveryState, EventRecord};
 
 pub(super) fn routes() -> Routes {
@@ -34,7 +34,7 @@ struct Page {
     name: &'static str,
     is_stale: bool,
     received: Moment,
-    occurred: Moment,
+    came: String,
     decision: String,
     because: String,
     duplicates: Option<(String, Option<Moment>)>,
@@ -88,14 +88,13 @@ async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answ
     let now = admin.clock.now();
     let report = report(&record, &attempts);
     let orphaned = admin.public.organisations.get(record.event.orgid.as_str()).is_none();
-    let was = record.was.map_or("unknown", position);
     page(&Page {
         frame: Frame::new(&admin, &request, &visitor, "/events"),
         name: event_type(record.event.event_type),
         is_stale: record.outcome == Outcome::Stale,
         received: Moment::new(record.event.received_at, now),
-        occurred: Moment::new(record.event.timestamp, now),
-        decision: format!("was {was}, is {}", position(record.now)),
+        came: came(&record.event, now),
+        decision: moved(record.was, record.now),
         because: json::because(&record),
         duplicates: (record.duplicates > 0).then(|| {
             let last = record.last_duplicate_at.map(|at| Moment::new(at, now));
@@ -112,10 +111,25 @@ async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answ
     })
 }
 
-fn position(position: Position) -> &'static str {
-    match position {
-        Position::In => "in an interview",
-        Position::Out => "out of interviews",
+/// From where it came, and when the change occurred, where that was said.
+fn came(event: &CandidateEvent, now: Timestamp) -> String {
+    let occurred = has_time(event).then(|| Moment::new(event.timestamp, now));
+    match (event.source, occurred) {
+        (Source::Operator, _) => "by hand, of an operator".into(),
+        (Source::Reconcile, _) => "by asking Workday where the application stands".into(),
+        (source, Some(at)) => format!("by {}; the message says that the change occurred {at}", source.as_str()),
+        (source, None) => format!("by {}; the message does not say when the change occurred", source.as_str()),
+    }
+}
+
+/// Why the candidate is there, without what the message says.
+fn cause(record: &EventRecord) -> &'static str {
+    match record.reason {
+        _ if record.outcome == Outcome::Stale => "the message is older than what was applied last",
+        Reason::Told => "it says so itself",
+        Reason::InterviewStage => "the stage is an interview stage",
+        Reason::OtherStage => "the stage is not an interview stage",
+        Reason::ClosedStatus => "the status closes the interview",
     }
 }
 
@@ -147,9 +161,9 @@ fn report(record: &EventRecord, attempts: &[AttemptRecord]) -> String {
     line("type", format!("{} ({})", event.event_type.as_str(), record.outcome.as_str()));
     line("source", event.source.as_str().into());
     line("received", event.received_at.to_string());
-    line("occurred", event.timestamp.to_string());
+    line("occurred", if has_time(event) { event.timestamp.to_string() } else { "not said".into() });
     let was = record.was.map_or("unknown", Position::as_str);
-    line("decision", format!("was {was}, is {}, by {:?}", record.now.as_str(), record.reason));
+    line("decision", format!("was {was}, is {}: {}", record.now.as_str(), cause(record)));
     line("delivery", format!("{}, {}", state(record.state), count(record.attempts.into(), "attempt")));
     line("duplicates", record.duplicates.to_string());
     for attempt in attempts {

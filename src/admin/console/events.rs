@@ -1,4 +1,4 @@
-//! The list of events: filtered, searched by application or candidate, page by page, and live.
+//! The list of events: filtered, searched by event, application or candidate, page by page, and live.
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
@@ -9,7 +9,7 @@ use super::show::{self, Moment, event_type, state, state_mark};
 use super::{Answer, Frame, page, visitor};
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem, Token};
-use crate::domain::{ApplicationId, CandidateId, EventType, OrgId};
+use crate::domain::{ApplicationId, CandidateId, EventId, EventType, OrgId};
 use crate::journal::{Cursor, DeliveryState, EventFilter, EventRecord, Page as Part};
 
 pub(super) fn routes() -> Routes {
@@ -82,7 +82,7 @@ struct Asked {
     event_type: String,
     state: String,
     q: String,
-    /// Whether what is searched for is a candidate; found out at the first page.
+    /// Whether what is searched for is an event, an application or a candidate; found out at the first page.
     by: String,
     here: Option<Cursor>,
 }
@@ -118,11 +118,17 @@ impl Asked {
         })
     }
 
-    /// Looks for the application of that id, and else for the candidate.
+    /// Looks for the event of that id, else for the application, and else for the candidate.
     async fn look(&mut self, admin: &Admin, token: &Token) -> Result<Part<EventRecord>, Problem> {
         let filter = self.filter(token)?;
         if self.q.is_empty() {
             return Ok(admin.journal.events(filter, self.here, LIMIT).await?);
+        }
+        if self.by.is_empty()
+            && let Some(found) = self.event(admin, &filter).await?
+        {
+            self.by = "event".into();
+            return Ok(Part { items: vec![found], next: None });
         }
         let nobody = |error| Problem::bad_parameter("q", format!("What is searched for {error}."));
         if self.by != "candidate" {
@@ -136,6 +142,17 @@ impl Asked {
         let candidate = Some(CandidateId::new(&self.q).map_err(nobody)?);
         self.by = "candidate".into();
         Ok(admin.journal.events(EventFilter { candidate, ..filter }, self.here, LIMIT).await?)
+    }
+
+    /// The event with the id that is searched for, where the filter lets it pass.
+    async fn event(&self, admin: &Admin, filter: &EventFilter) -> Result<Option<EventRecord>, Problem> {
+        let Ok(id) = self.q.parse::<EventId>() else { return Ok(None) };
+        let found = admin.journal.event(id).await?.map(|(record, _)| record);
+        Ok(found.filter(|record| {
+            filter.orgs.as_ref().is_none_or(|orgs| orgs.contains(&record.event.orgid))
+                && filter.event_type.is_none_or(|wanted| wanted == record.event.event_type)
+                && filter.state.is_none_or(|wanted| wanted == record.state)
+        }))
     }
 
     /// Where the list is.
@@ -158,7 +175,8 @@ impl Asked {
         let what = match (self.q.is_empty(), rows) {
             (true, 0) => "No event".to_owned(),
             (true, _) => "Newest first".to_owned(),
-            (false, 0) => format!("No application and no candidate '{}' has an event", self.q),
+            (false, 0) => format!("Nothing is known of an event, application or candidate '{}'", self.q),
+            (false, _) if self.by == "event" => format!("The event {}", self.q),
             (false, _) => format!("Of the {} {}, newest first", self.by, self.q),
         };
         let narrowed = [&self.orgid, &self.event_type, &self.state].iter().any(|field| !field.is_empty());

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 
-use super::{answer, go, page_with};
+use super::{answer, go, live, page_with};
 use crate::admin::Problem;
 
 /// Why there is no page.
@@ -20,8 +20,12 @@ pub(in crate::admin) enum Failure {
 }
 
 impl Failure {
-    /// Nobody is signed in; a page is returned to afterwards.
+    /// Nobody is signed in; a page is returned to afterwards. One that asks by itself is told so, as
+    /// it would take the sign-in for what it shows.
     pub(super) fn signed_out(request: &HttpRequest) -> Self {
+        if live::asked_by_itself(request) {
+            return Self::Problem(Problem::unauthorized());
+        }
         let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let wanted = if request.method() == actix_web::http::Method::GET { wanted } else { "/" };
         let encoded: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
@@ -42,6 +46,15 @@ impl fmt::Display for Failure {
             Self::Problem(problem) => problem.fmt(f),
         }
     }
+}
+
+/// A problem in the form that goes with the request: a page for a browser, else as the API has it.
+pub(in crate::admin) fn shown(request: &HttpRequest, problem: Problem) -> HttpResponse {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        return Failure::Problem(problem).error_response();
+    }
+    problem.error_response()
 }
 
 #[derive(Template)]

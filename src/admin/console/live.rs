@@ -1,10 +1,11 @@
 //! Telling open pages that there is something new (server-sent events).
 //!
 //! A page is told only that something changed. It then asks for itself again and takes over what
-//! is different, so that there is one way of rendering and nothing personal in the stream.
+//! is different, so that there is one way of rendering and nothing personal in the stream. It is
+//! told as well that the bridge is still there, so that a page that hears nothing knows that what it
+//! shows may be old.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
+use super::watchers::{Leave, Seat};
 use super::{Answer, answer, sign_in, visitor};
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem, Token};
@@ -22,20 +24,11 @@ use crate::journal::{Pulse, RefusedFilter};
 /// How often it is looked whether anything changed.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// After how many looks a page is told that the bridge is still there.
+const ALIVE: u32 = 4;
+
 /// After how many looks a page brings itself up to date in any case: ages grow without a change.
-const ANYWAY: u32 = 15;
-
-/// How many pages are told at once; further ones are read without it.
-const MOST: usize = 64;
-
-/// The pages that are told.
-pub(super) struct Watchers(Arc<Semaphore>);
-
-impl Default for Watchers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST)))
-    }
-}
+const ANYWAY: u32 = 16;
 
 pub(super) fn routes() -> Routes {
     Routes::default().get("/live", stream)
@@ -48,41 +41,42 @@ pub(super) fn asked_by_itself(request: &HttpRequest) -> bool {
 
 async fn stream(admin: Data<Admin>, request: HttpRequest) -> Answer {
     let visitor = visitor(&admin, &request)?;
-    let permit = Arc::clone(&admin.console.watchers.0).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::conflict("Too many pages are told of changes already."))?;
+    let entered = admin.console.watchers.enter(visitor.session, &visitor.token.name);
+    let (seat, leave) = entered.ok_or_else(|| Problem::conflict("Too many pages are told of changes already."))?;
     let (sender, receiver) = mpsc::channel(1);
     let session = sign_in::session_of(&request).unwrap_or_default();
-    actix_web::rt::spawn(watch(admin, visitor.token, session, sender));
+    actix_web::rt::spawn(watch(admin, visitor.token, session, Told { sender, leave }));
     let stream: HttpResponse = answer(StatusCode::OK)
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        .body(Stream { receiver, _permit: permit });
+        .body(Stream { receiver, _seat: seat });
     Ok(stream)
 }
 
-/// Tells until the reader has gone, the session ends or the bridge stops.
-async fn watch(admin: Data<Admin>, token: Token, session: String, sender: mpsc::Sender<Bytes>) {
+/// Tells until the reader has gone or has to, the session ends or the bridge stops.
+async fn watch(admin: Data<Admin>, token: Token, session: String, mut told: Told) {
     let mut stopping = admin.stopping.clone();
     let mut known = state(&admin, &token).await;
-    if sender.send(Bytes::from_static(b"retry: 2000\n\n")).await.is_err() {
-        return;
-    }
+    let mut goes_on = told.tell("alive").await;
     for round in 1_u32.. {
+        if !goes_on {
+            return;
+        }
         tokio::select! {
             _ = stopping.changed() => return,
-            () = sender.closed() => return,
+            () = told.sender.closed() => return,
+            _ = &mut told.leave => return told.send_away(),
             () = admin.clock.sleep(LOOK) => {}
         }
         if admin.console.sessions.visitor(&session, &admin.tokens.load(), false).is_none() {
             return;
         }
         let now = state(&admin, &token).await;
-        let changed = now != known;
-        if changed || round % ANYWAY == 0 {
-            let event = if changed { "event: changed\ndata: 1\n\n" } else { "event: aged\ndata: 1\n\n" };
-            if sender.send(Bytes::from_static(event.as_bytes())).await.is_err() {
-                return;
-            }
-        }
+        goes_on = match round {
+            _ if now != known => told.tell("changed").await,
+            _ if round % ANYWAY == 0 => told.tell("aged").await,
+            _ if round % ALIVE == 0 => told.tell("alive").await,
+            _ => true,
+        };
         known = now;
     }
 }
@@ -96,10 +90,41 @@ async fn state(admin: &Admin, token: &Token) -> (Vec<Pulse>, Option<u64>) {
     (pulses, refused.ok().and_then(|page| page.items.first().map(|record| record.id)))
 }
 
-/// The body of the stream; the permit is given back with it.
+/// The page at the other end.
+struct Told {
+    sender: mpsc::Sender<Bytes>,
+    leave: Leave,
+}
+
+impl Told {
+    /// Tells it, and says whether it is still there and may stay. One that does not listen is not
+    /// waited for once its place is wanted.
+    async fn tell(&mut self, event: &str) -> bool {
+        let sent = tokio::select! {
+            sent = self.sender.send(written(event)) => Some(sent.is_ok()),
+            _ = &mut self.leave => None,
+        };
+        if sent.is_none() {
+            self.send_away();
+        }
+        sent == Some(true)
+    }
+
+    /// Says that the place went to a newer page, so that it does not come back to take it in turn.
+    fn send_away(&self) {
+        // One that does not listen learns it from the end of the stream.
+        let _ = self.sender.try_send(written("enough"));
+    }
+}
+
+fn written(event: &str) -> Bytes {
+    Bytes::from(format!("event: {event}\ndata: 1\n\n"))
+}
+
+/// The body of the stream; the seat is given back with it.
 struct Stream {
     receiver: mpsc::Receiver<Bytes>,
-    _permit: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl MessageBody for Stream {

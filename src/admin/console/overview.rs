@@ -10,7 +10,7 @@ use super::form::{Form, SHORT};
 use super::show::{Moment, age, count, grouped};
 use super::sight::{Sight, dead_by};
 use super::troubles::{Grade, Trouble, Verdict, deliveries, troubles};
-use super::{Answer, Frame, done, page, sign_in, visitor};
+use super::{Answer, Failure, Frame, done, page, sign_in, visitor};
 use crate::admin::actions::{deliver_anew, organisation, turn};
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem};
@@ -49,10 +49,9 @@ struct Card {
 }
 
 async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
-    let Ok(visitor) = visitor(&admin, &request) else {
-        let pairs: Vec<_> = url::form_urlencoded::parse(request.query_string().as_bytes()).collect();
-        let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
-        return sign_in::show(next);
+    let visitor = match visitor(&admin, &request) {
+        Err(Failure::SignedOut(_)) => return sign_in::show(&sign_in::next(&request)),
+        other => other?,
     };
     let mut sight = Sight::of(&admin, &visitor.token).await?;
     let mut activities = Vec::new();

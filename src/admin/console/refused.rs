@@ -10,7 +10,7 @@ use super::form::{Form, SHORT};
 use super::paging::{self, LIMIT, Pager};
 use super::show::{self, Moment, count};
 use super::sight::refused_by;
-use super::source::{Line, lines};
+use super::source::Source;
 use super::{Answer, Frame, done, page, visitor};
 use crate::admin::Admin;
 use crate::admin::actions::organisation;
@@ -75,7 +75,7 @@ struct Page {
     query: String,
     bytes: u64,
     is_whole: bool,
-    lines: Vec<Line>,
+    source: Source,
 }
 
 async fn show(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answer {
@@ -87,7 +87,7 @@ async fn show(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Ans
         query: record.head.query.clone(),
         bytes: record.head.bytes,
         is_whole: record.head.whole,
-        lines: lines(&text, record.head.place.as_deref()),
+        source: Source::new(&text, record.head.place.as_deref()),
         row: Row::new(record, admin.clock.now()),
     })
 }

@@ -9,7 +9,7 @@ use askama::Template;
 use jiff::Timestamp;
 
 use super::events::known;
-use super::show::Moment;
+use super::show::{Moment, has_time};
 use super::{Answer, Frame, page, visitor};
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem};
@@ -19,6 +19,7 @@ use crate::journal::{EventFilter, RefusedFilter, RefusedRecord};
 use crate::organisation::Organisation;
 use crate::public::endpoint;
 use crate::soap;
+use crate::xml::writer::escape;
 
 pub(super) fn routes() -> Routes {
     Routes::default().get("/set-up", list).get("/set-up/{orgid}", show)
@@ -44,7 +45,7 @@ struct Page {
     frame: Frame,
     org: OrgId,
     values: Vec<Value>,
-    credentials: Vec<String>,
+    credentials: Vec<Credential>,
     tenant: Option<String>,
     first: First,
     /// Whether none came that was read.
@@ -52,6 +53,16 @@ struct Page {
     /// What is to be said of messages whose sender did not get in, where nothing came since.
     denied: Option<String>,
     stages: String,
+    /// A message to start from, in the organisation's namespace and with the IDs that it takes.
+    envelope: String,
+    started: String,
+    ended: String,
+}
+
+/// What the sender has to show; never the secret itself.
+struct Credential {
+    user: Option<String>,
+    note: &'static str,
 }
 
 /// Something to enter in Workday.
@@ -91,12 +102,15 @@ async fn show(admin: Data<Admin>, request: HttpRequest, org: Path<String>) -> An
         frame: Frame::new(&admin, &request, &visitor, "/set-up"),
         org: organisation.id.clone(),
         values: values(&admin, &organisation),
-        credentials: organisation.verifier.ways().iter().map(|(way, user)| credential(*way, user.as_deref())).collect(),
+        credentials: organisation.verifier.ways().into_iter().map(|(way, user)| credential(way, user)).collect(),
         tenant: organisation.expect_tenant.clone(),
         denied: denied(&admin, &organisation.id, &first),
         waits: matches!(first, First::Waiting),
         first,
         stages: organisation.policy.interview_stages().join(", "),
+        envelope: envelope(&organisation),
+        started: endpoint(admin.public.address(), &organisation.id, Some("interview_started")),
+        ended: endpoint(admin.public.address(), &organisation.id, Some("interview_ended")),
     })
 }
 
@@ -124,21 +138,35 @@ fn values(admin: &Admin, organisation: &Arc<Organisation>) -> Vec<Value> {
     ]
 }
 
-/// What the sender has to show; never the secret itself.
-fn credential(way: Way, user: Option<&str>) -> String {
-    let user = user.unwrap_or_default();
-    match way {
-        Way::Open => "None: whoever reaches the endpoint may post.".into(),
-        Way::Basic => format!("Basic, with the user name {user} and the password that the operator has set."),
-        Way::Bearer => "A header Authorization: Bearer, with the token that the operator has set.".into(),
+fn credential(way: Way, user: Option<String>) -> Credential {
+    let note = match way {
+        Way::Open => "None: whoever reaches the endpoint may post.",
+        Way::Basic => "Basic (preemptive), with this user name and the password that the operator has set.",
+        Way::Bearer => "A header Authorization: Bearer, with the token that the operator has set.",
         Way::UsernameToken => {
-            format!(
-                "A WS-Security UsernameToken, with the user name {user} and the password that the operator has set."
-            )
+            "A WS-Security UsernameToken, with this user name and the password that the operator has set."
         }
-        Way::Certificate => "The client certificate that the operator expects, in the TLS handshake.".into(),
-        Way::Operator => String::new(),
-    }
+        Way::Certificate => "The client certificate that the operator expects, in the TLS handshake.",
+        Way::Operator => "",
+    };
+    Credential { user, note }
+}
+
+/// An envelope with a value in each element, as the organisation's endpoint takes it.
+fn envelope(organisation: &Organisation) -> String {
+    let profile = &organisation.profile;
+    let written = |text: &str| {
+        let mut escaped = String::new();
+        escape(&mut escaped, text);
+        escaped
+    };
+    let first = |types: &[String], usual: &str| written(types.first().map_or(usual, String::as_str));
+    let stage = organisation.policy.interview_stages().first();
+    include_str!("envelope.xml")
+        .replace("{NAMESPACE}", &written(&profile.namespace))
+        .replace("{CANDIDATE_TYPE}", &first(&profile.id_types.candidate, "Candidate_ID"))
+        .replace("{REQUISITION_TYPE}", &first(&profile.id_types.job_requisition, "Job_Requisition_ID"))
+        .replace("{STAGE}", &stage.map_or_else(|| "Interview".into(), |stage| written(stage)))
 }
 
 /// The latest thing that came of the organisation.
@@ -186,7 +214,6 @@ impl First {
     fn taken(event: CandidateEvent, now: Timestamp) -> Self {
         let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
         let field = |name, value, without| Field { name, value, without };
-        let has_time = event.timestamp != event.received_at;
         let fields = vec![
             field("Job_Application_ID", Some(event.job_application_id.to_string()), ""),
             field("Candidate_Reference", Some(event.candidate_id.to_string()), ""),
@@ -196,7 +223,7 @@ impl First {
             field("Current_Status", text(&event.status), "Without it a rejection in an interview stage is not seen."),
             field(
                 "Event_Timestamp",
-                has_time.then(|| event.timestamp.to_string()),
+                has_time(&event).then(|| event.timestamp.to_string()),
                 "Without it a message that was overtaken by a later one is not recognised as stale.",
             ),
         ];

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::{ApplicationId, EventType, OrgId};
+use crate::domain::{ApplicationId, CandidateEvent, EventType, OrgId, Position};
 use crate::journal::DeliveryState;
 
 /// A moment, for a `time` element.
@@ -47,6 +47,20 @@ pub(super) fn event_type(event_type: EventType) -> &'static str {
         EventType::InterviewEnded => "Interview ended",
         EventType::StateChanged => "State changed",
     }
+}
+
+/// Where the candidate was before a message and is after it, as a sentence.
+pub(super) fn moved(was: Option<Position>, now: Position) -> String {
+    let place = |position: Position| match position {
+        Position::In => "in an interview",
+        Position::Out => "out of interviews",
+    };
+    format!("The candidate was {}, is {}.", was.map_or("unknown", place), place(now))
+}
+
+/// Whether the message said when the change occurred; else that is the time of receipt.
+pub(super) fn has_time(event: &CandidateEvent) -> bool {
+    event.timestamp != event.received_at
 }
 
 /// What became of a delivery, as people say it.

@@ -16,7 +16,7 @@ use crate::domain::OrgId;
 use crate::net::Forwarded;
 
 pub(super) fn routes() -> Routes {
-    Routes::default().post("/sign-in", sign_in).post("/sign-out", sign_out)
+    Routes::default().get("/sign-in", again).post("/sign-in", sign_in).post("/sign-out", sign_out)
 }
 
 /// The form.
@@ -30,6 +30,17 @@ struct Page<'a> {
 /// Shows the form; after it the visitor goes to `next`.
 pub(super) fn show(next: &str) -> Answer {
     page_with(StatusCode::OK, &Page { next: local(next), wrong: None })
+}
+
+/// Where a visitor wants to go once signed in.
+pub(super) fn next(request: &HttpRequest) -> String {
+    let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+    pairs.find(|(name, _)| name == "next").map_or("/".into(), |(_, next)| next.into_owned())
+}
+
+/// Shows the form to whoever loads the page anew after a try.
+async fn again() -> Answer {
+    show("/")
 }
 
 async fn sign_in(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> Answer {

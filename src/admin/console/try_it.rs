@@ -5,21 +5,25 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::events::{Choice, known};
 use super::form::Form;
-use super::show::event_type;
-use super::source::{Line, lines};
+use super::show::{event_type, moved};
+use super::source::Source as Shown;
 use super::{Answer, Frame, done, page_with, visitor};
 use crate::admin::refused::vouched;
 use crate::admin::routes::Routes;
 use crate::admin::{Admin, Problem, Token, json};
 use crate::domain::payload::{EventNames, Payload as Json, Shape};
-use crate::domain::{EventId, OrgId, Outcome, Source};
+use crate::domain::{EventId, EventType, OrgId, Outcome, Position, Source};
+use crate::journal::ApplicationRecord;
 use crate::organisation::Organisation;
 use crate::public::{self, Draft, Preview};
 use crate::refusal::Refusal;
 use crate::soap::Version;
+use crate::xml::Document;
 
 pub(super) fn routes() -> Routes {
     Routes::default().get("/try", show).post("/try", attempt)
@@ -32,6 +36,8 @@ struct Page {
     orgs: Vec<Choice>,
     events: Vec<Choice>,
     text: String,
+    /// What was in a file, in Base64: the text is only how it looks.
+    bytes: String,
     found: Option<Found>,
     fault: Option<Fault>,
 }
@@ -41,6 +47,8 @@ struct Found {
     form: &'static str,
     facts: Vec<(&'static str, Option<String>)>,
     decided: String,
+    /// Where the candidate was and is.
+    moved: String,
     because: String,
     bodies: Vec<(&'static str, String)>,
 }
@@ -49,26 +57,22 @@ struct Found {
 struct Fault {
     code: &'static str,
     message: String,
-    lines: Vec<Line>,
+    source: Shown,
 }
 
 async fn show(admin: Data<Admin>, request: HttpRequest) -> Answer {
     let visitor = visitor(&admin, &request)?;
     let frame = Frame::new(&admin, &request, &visitor, "/try");
-    page_with(
-        StatusCode::OK,
-        &Page::new(&admin, &visitor.token, frame, "", &Draft { text: String::new(), event: None }),
-    )
+    page_with(StatusCode::OK, &Page::new(&admin, &visitor.token, frame, "", &Draft::default()))
 }
 
 async fn attempt(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> Answer {
     let visitor = visitor(&admin, &request)?;
-    // In a form most of a message's bytes take three.
-    let most = admin.public.organisations.current().limits().body_bytes.saturating_mul(3).saturating_add(4_096);
+    // In a form most of a message's bytes take three, those of Latin-1 six, and Base64 is sent beside it.
+    let most = admin.public.organisations.current().limits().body_bytes.saturating_mul(8).saturating_add(4_096);
     let form = Form::of(&admin, &request, payload, &visitor, most).await?;
     let organisation = configured(&admin, &visitor.token, form.field("orgid"))?;
-    let event = Some(form.field("event").to_owned()).filter(|event| !event.is_empty());
-    let draft = Draft { text: form.field("message").to_owned(), event };
+    let draft = draft(&form)?;
     if form.field("do") == "send" {
         let receipt = send(&admin, &visitor.token, &organisation, &draft).await;
         if let Ok((id, outcome)) = &receipt {
@@ -82,15 +86,37 @@ async fn attempt(admin: Data<Admin>, request: HttpRequest, payload: Payload) -> 
     let mut page = Page::new(&admin, &visitor.token, frame, organisation.id.as_str(), &draft);
     let status = match preview {
         Ok(preview) => {
-            page.found = Some(found(&admin, &organisation, preview));
+            let known = admin.journal.application(organisation.id.clone(), preview.change.application.clone()).await?;
+            page.found = Some(found(&admin, &organisation, preview, known.as_ref()));
             StatusCode::OK
         }
         Err(refusal) => {
-            page.fault = Some(Fault::new(&refusal, &draft.text));
+            page.fault = Some(Fault::new(&refusal, &page.text));
             StatusCode::UNPROCESSABLE_ENTITY
         }
     };
     page_with(status, &page)
+}
+
+/// What a form holds: a file's bytes as they are, or a text.
+fn draft(form: &Form) -> Result<Draft, Problem> {
+    let event = Some(form.field("event").to_owned()).filter(|event| !event.is_empty());
+    let (body, charset) = match form.field("bytes") {
+        "" => (form.field("message").as_bytes().to_vec(), Some("utf-8")),
+        bytes => {
+            let body = STANDARD.decode(bytes);
+            (body.map_err(|_| Problem::bad_parameter("bytes", "The file's bytes are not in Base64."))?, None)
+        }
+    };
+    Ok(Draft { body, charset, event })
+}
+
+/// What a message looks like, whether it can be read or not.
+fn text(draft: &Draft) -> String {
+    match Document::decode(&draft.body, draft.charset) {
+        Ok(document) => document.text().to_owned(),
+        Err(_) => String::from_utf8_lossy(&draft.body).into_owned(),
+    }
 }
 
 /// An organisation that the visitor sees and that takes messages.
@@ -128,7 +154,8 @@ impl Page {
             ]
             .map(|(value, name)| Choice::new(value, name, chosen))
             .into(),
-            text: draft.text.clone(),
+            text: text(draft),
+            bytes: if draft.charset.is_none() { STANDARD.encode(&draft.body) } else { String::new() },
             found: None,
             fault: None,
         }
@@ -137,12 +164,14 @@ impl Page {
 
 impl Fault {
     fn new(refusal: &Refusal, text: &str) -> Self {
-        Self { code: refusal.code.as_str(), message: refusal.message.clone(), lines: lines(text, refusal.place()) }
+        let source = Shown::new(text, refusal.place());
+        Self { code: refusal.code.as_str(), message: refusal.message.clone(), source }
     }
 }
 
-fn found(admin: &Admin, organisation: &Organisation, preview: Preview) -> Found {
+fn found(admin: &Admin, organisation: &Organisation, preview: Preview, known: Option<&ApplicationRecord>) -> Found {
     let Preview { version, change, position, reason, receipt } = preview;
+    let was = known.map(|record| if record.in_interview_since.is_some() { Position::In } else { Position::Out });
     let because = json::reason(reason, position, change.stage.as_ref(), change.status.as_ref());
     let now = admin.clock.now();
     let text = |text: &Option<crate::domain::Text>| text.as_ref().map(|text| text.as_str().to_owned());
@@ -176,6 +205,13 @@ fn found(admin: &Admin, organisation: &Organisation, preview: Preview) -> Found 
         },
         facts,
         decided,
+        moved: match receipt.event_type() {
+            // It would be a boundary if it counted.
+            EventType::StateChanged if receipt.event_id().is_none() && position != was.unwrap_or(Position::Out) => {
+                "The message is older than what was applied last, so that it would change nothing.".into()
+            }
+            _ => moved(was, position),
+        },
         because,
         bodies: vec![
             ("relay.payload = \"webhook\"", body(Shape::Webhook)),

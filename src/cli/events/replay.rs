@@ -3,6 +3,9 @@
 //! Many are replayed in steps, so that it is seen how far that is: each step is what was received
 //! between two times, the oldest first, which keeps the order and takes no event twice.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -17,6 +20,7 @@ const STEP: usize = 200;
 pub(super) struct How {
     pub(super) dry_run: bool,
     pub(super) force: bool,
+    pub(super) json: bool,
 }
 
 impl How {
@@ -24,13 +28,33 @@ impl How {
         let text = |flag| if flag { "true" } else { "false" };
         [("force", text(self.force)), ("dry_run", text(self.dry_run))]
     }
+
+    /// Prints what became of it, as it was answered or in a sentence.
+    fn tell(&self, counts: &Value) -> io::Result<()> {
+        if self.json {
+            return json_lines(std::slice::from_ref(counts));
+        }
+        let count = |name: &str| counts[name].as_u64().unwrap_or(0);
+        let replayed = count("replayed");
+        let events = if replayed == 1 { "event" } else { "events" };
+        let will = if self.dry_run { "would" } else { "will" };
+        let mut said = format!("{replayed} {events} {will} be delivered anew.");
+        if count("superseded") > 0 && !self.force {
+            let _ = write!(
+                said,
+                " {} superseded by a later event of their application: --force takes them as well.",
+                count("superseded")
+            );
+        }
+        writeln!(io::stdout().lock(), "{said}")
+    }
 }
 
 /// Replays these.
 pub(super) async fn each(ids: &[String], how: &How, place: &Place) -> anyhow::Result<()> {
     let (api, [force, _]) = (Api::of(place)?, how.query());
     for id in ids {
-        json_lines(&[api.call(Method::POST, &["events", id, "replay"], &[force], None).await?])?;
+        how.tell(&api.call(Method::POST, &["events", id, "replay"], &[force], None).await?)?;
     }
     Ok(())
 }
@@ -40,11 +64,11 @@ pub(super) async fn all(filter: &Filter, how: &How, place: &Place) -> anyhow::Re
     let api = Api::of(place)?;
     let counted = step(&api, &body(filter), &How { dry_run: true, ..*how }).await?;
     if how.dry_run {
-        return Ok(json_lines(&[counted])?);
+        return Ok(how.tell(&counted)?);
     }
     let total = counted["replayed"].as_u64().unwrap_or(0);
     if total <= STEP as u64 {
-        return Ok(json_lines(&[step(&api, &body(filter), how).await?])?);
+        return Ok(how.tell(&step(&api, &body(filter), how).await?)?);
     }
     // It is seen on a terminal only.
     let style = ProgressStyle::with_template("replaying {bar:40} {pos}/{len}, {eta} left")?;
@@ -61,7 +85,7 @@ pub(super) async fn all(filter: &Filter, how: &How, place: &Place) -> anyhow::Re
         bar.set_position(done.get("replayed").and_then(Value::as_u64).unwrap_or(0).min(total));
     }
     bar.finish();
-    Ok(json_lines(&[Value::Object(done)])?)
+    Ok(how.tell(&Value::Object(done))?)
 }
 
 async fn step(api: &Api, body: &Map<String, Value>, how: &How) -> anyhow::Result<Value> {
