@@ -19,7 +19,7 @@
 //! | requests without end, sent ahead of their answers | no more than 8 KiB of them are read before their turn |
 //! | bodies in chunks of a byte, long heads before bodies | they are read in small steps; a head beyond 4 KiB counts as a part of its body |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
-//! | a head without end, or of very many headers | a bound of 32 KiB, and actix's own of 96 headers: a 431 and the end |
+//! | a head without end, or of very many headers | a bound of 16 KiB, and actix's own of 96 headers: a 431 and the end |
 
 mod body;
 mod budget;

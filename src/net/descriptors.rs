@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Most connections of all workers, whatever the system allows: with a head of the greatest length on
 /// each, or the beginning of a long body, the process takes some 120 MiB.
-const MOST: u64 = 2_048;
+const MOST: u64 = 1_536;
 
 /// Connections of one worker that are taken in any case.
 const LEAST: u64 = 16;
@@ -31,8 +31,8 @@ mod tests {
 
     #[test]
     fn descriptors_are_left_for_the_rest_of_the_process() {
-        assert_eq!(room(None, 2, 400), 1_024);
-        assert_eq!(room(Some(1_048_576), 8, 400), 256);
+        assert_eq!(room(None, 2, 400), 768);
+        assert_eq!(room(Some(1_048_576), 8, 400), 192);
         assert_eq!(room(Some(1_024), 2, 400), 312);
         assert_eq!(room(Some(200), 2, 400), 50, "half of very few");
         assert_eq!(room(Some(0), 0, 400), 16);

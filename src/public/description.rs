@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
-use super::{Public, plain};
+use super::{Public, parameters, plain};
 use crate::domain::{OrgId, Position};
 use crate::organisation::Organisation;
 use crate::soap::wsdl::{self, Bindings};
@@ -37,6 +37,9 @@ pub(super) async fn get(public: Data<Public>, org: Path<String>, request: HttpRe
             let message = format!("The URL's {name} stands there more than once: give it once.\n");
             return plain(StatusCode::BAD_REQUEST).body(message);
         }
+    }
+    if let Err(refusal) = parameters::only_event(request.query_string()) {
+        return plain(StatusCode::BAD_REQUEST).body(refusal.message + "\n");
     }
     let event = value("event");
     if let Some(event) = event.filter(|event| Position::told_by(event).is_none()) {

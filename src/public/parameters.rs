@@ -15,6 +15,28 @@ pub(super) fn event(query: &str) -> Option<String> {
     pairs(query).find(|(name, _)| name == EVENT).map(|(_, value)| value)
 }
 
+/// Refuses what asks the description for something that it cannot say: a parameter that may be meant for
+/// `event`, or a dry run, which is of a message.
+///
+/// # Errors
+/// When there is such a one.
+pub(super) fn only_event(query: &str) -> Result<(), Refusal> {
+    for (name, value) in pairs(query) {
+        let name: String = name.chars().take(40).collect();
+        match meant(&name, &value).filter(|_| !name.eq_ignore_ascii_case(EVENT)) {
+            Some(EVENT) => {
+                return Err(refusal(format!("The URL's parameter '{name}' is not known: did you mean event?")));
+            }
+            Some(_) => {
+                let message = "A WSDL has no dry_run: add it to the address that messages are posted to.";
+                return Err(refusal(message.into()));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 /// Whether the sender only asks what would be decided.
 ///
 /// # Errors
@@ -113,6 +135,20 @@ mod tests {
         ] {
             let refusal = dry_run(query).unwrap_err();
             assert!(refusal.code == Code::InvalidValue && refusal.message.contains(says), "{query}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_asked_for_an_event_or_for_nothing_more() {
+        assert!(
+            ["wsdl", "wsdl&event=x", "WSDL&Event=x&soap=1.1", "wsdl&session=5"]
+                .into_iter()
+                .all(|q| only_event(q).is_ok())
+        );
+        for (query, says) in
+            [("wsdl&evnt=x", "did you mean event?"), ("wsdl&dry_run=1", "posted to"), ("wsdl&dryrun", "posted to")]
+        {
+            assert!(only_event(query).unwrap_err().message.contains(says), "{query}");
         }
     }
 

@@ -49,13 +49,17 @@ fn peak_memory_kib(bridge: &Bridge) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-async fn refused(bridge: &Bridge, hostile: &Hostile) {
+/// Posts what is hostile. Where several do so at once, one may be told to come again with it.
+async fn refused(bridge: &Bridge, hostile: &Hostile, alone: bool) {
     let mut request = bridge.post("demo", "text/xml", hostile.body.clone());
     for (name, value) in hostile.headers {
         request = request.header(*name, *value);
     }
     let answer = request.send().await.unwrap_or_else(|error| panic!("{}: {error}", hostile.name));
     let (status, text) = (answer.status(), answer.text().await.unwrap());
+    if !alone && status == 503 {
+        return;
+    }
     assert!(status.is_client_error() || status == 500, "{}: {status} {text}", hostile.name);
     assert!(hostile.refused_as.contains(&element(&text, "Code")), "{}: {text}", hostile.name);
     assert!(text.len() < 4_000, "{}: an answer of {} bytes", hostile.name, text.len());
@@ -101,9 +105,9 @@ async fn stayed_small(name: &str, bridge: &Bridge) {
 async fn corpus_is_refused(name: &str, corpus: Vec<Hostile>) {
     let (_home, bridge) = bridge();
     for hostile in &corpus {
-        refused(&bridge, hostile).await;
+        refused(&bridge, hostile, true).await;
     }
-    withstood(name, &bridge, async |number| refused(&bridge, &corpus[number % corpus.len()]).await).await;
+    withstood(name, &bridge, async |number| refused(&bridge, &corpus[number % corpus.len()], false).await).await;
 }
 
 #[tokio::test]
@@ -242,7 +246,7 @@ async fn long_bodies_that_stop_short_hold_little() {
     let count = room.map_or(1_500, |room| room.min(3_600) as usize / 2 - 300);
     let head = "POST /soap/signed HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n";
     let text = " ".repeat(250_000);
-    let long_head: String = (0..80).map(|number| format!("X-{number}: {}\r\n", "a".repeat(360))).collect();
+    let long_head: String = (0..80).map(|number| format!("X-{number}: {}\r\n", "a".repeat(175))).collect();
     for (name, count, begin) in [
         ("announced bodies without an end", count, format!("{head}Content-Length: 250001\r\n\r\n{text}")),
         (

@@ -100,6 +100,34 @@ impl Cluster {
         self.own().run("SELECT pg_reload_conf()");
     }
 
+    /// Lets each commit wait for a standby that never comes, from now on: a change of the setting reaches
+    /// those who commit some time after it was made.
+    pub(crate) fn hold_commits(&self) {
+        self.set("synchronous_standby_names = 'nobody'");
+        let begun = Instant::now();
+        let waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = 'postgres'";
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "no commit waits");
+            let mut probe = self.own().client();
+            let mut probe = probe.args(["-c", "CREATE TABLE probe ()", "-c", "DROP TABLE probe"]).spawn().unwrap();
+            let held = loop {
+                if self.own().run(&format!("SELECT count(*) {waiting}")) != "0" {
+                    break true;
+                }
+                if probe.try_wait().unwrap().is_some() {
+                    break false;
+                }
+            };
+            if held {
+                self.own().run(&format!("SELECT count(pg_terminate_backend(pid)) {waiting}"));
+            }
+            probe.wait().unwrap();
+            if held {
+                return;
+            }
+        }
+    }
+
     /// Where its data is.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
@@ -277,13 +305,20 @@ impl Database {
         &self.name
     }
 
+    /// Somebody who is connected to it, whose words nobody wants to hear.
+    fn client(&self) -> Command {
+        let mut psql = Command::new("psql");
+        psql.arg("-h").arg(&self.folder).args(["-U", "postgres", "-d", &self.name, "-Xq"]);
+        psql.stdout(Stdio::null()).stderr(Stdio::null());
+        psql
+    }
+
     /// Keeps the locks that a query takes until what comes back is dropped.
     pub(crate) fn hold(&self, sql: &str) -> Held {
         let script = format!("BEGIN; {sql}; SELECT 'held'; SELECT pg_sleep(600)");
-        let mut psql = Command::new("psql");
-        psql.arg("-h").arg(&self.folder).args(["-U", "postgres", "-d", &self.name, "-Xq"]);
+        let mut psql = self.client();
         psql.args(script.split("; ").flat_map(|statement| ["-c", statement]));
-        let held = Held { child: psql.stdout(Stdio::null()).spawn().unwrap(), database: self.clone() };
+        let held = Held { child: psql.spawn().unwrap(), database: self.clone() };
         let begun = Instant::now();
         while self.run(
             "SELECT count(*) FROM pg_stat_activity

@@ -112,7 +112,7 @@ async fn a_commit_whose_answer_is_lost_is_a_503_and_the_repeat_a_duplicate() {
     bridge.change("acme", "A0", "Interview").await;
     bridge.delivered().await;
     // A commit waits for a standby that never comes, after it has been made here.
-    cluster.set("synchronous_standby_names = 'nobody'");
+    cluster.hold_commits();
     let post = bridge.poster("acme");
     let posted = tokio::spawn(post("A1", "Interview").send());
     let begun = Instant::now();
@@ -262,7 +262,7 @@ async fn a_wait_for_a_standby_that_is_broken_off_acknowledges_nothing() {
     let home = fleet::home(&relay, &database.url());
     let bridge = home.start();
     bridge.change("acme", "A0", "Review").await;
-    cluster.set("synchronous_standby_names = 'nobody'");
+    cluster.hold_commits();
     let post = bridge.poster("acme");
     let posted = tokio::spawn(post("A1", "Review").send());
     let begun = Instant::now();
