@@ -274,7 +274,8 @@ async fn long_bodies_that_stop_short_hold_little() {
         let ended = statuses.iter().filter(|each| each.is_none()).count();
         let times = |status: u16| statuses.iter().filter(|each| **each == Some(status)).count();
         assert_eq!(times(503) + times(408) + ended, count, "{name}: {statuses:?}");
-        assert!(times(503) > 0, "{name}: some find no room");
+        // What says how long it is finds no room at once; the others may be too slow to ask for any.
+        assert!(times(503) > 0 || !name.starts_with("announced"), "{name}: some find no room");
         stayed_small(name, &bridge).await;
     }
 }

@@ -263,7 +263,7 @@ async fn what_the_readme_shows_for_a_shell_works() {
 
 #[tokio::test]
 async fn what_the_runbook_shows_for_a_shell_works() {
-    assert_eq!(run_all("operations.md").await, 9);
+    assert_eq!(run_all("operations.md").await, 11);
 }
 
 #[tokio::test]
