@@ -19,7 +19,8 @@
 //!
 //! The same, hop by hop, of a message by SOAP to a relay:
 //!
-//! 1. [`net::serve`] accepts the connection, sets its [`net::Deadline`] and makes the TLS handshake.
+//! 1. [`net::serve`] accepts the connection, sets its [`net::Deadline`], makes the TLS handshake and hands the
+//!    requests on one at a time.
 //! 2. `public::soap::post` takes the [`organisation::Organisation`] of the path, which stays the same to
 //!    the end, and has its [`auth::Verifier`] judge the head, before any of the body is read.
 //! 3. [`net::read_body`] reads the body: capped, in time, inflated.

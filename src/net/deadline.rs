@@ -1,15 +1,11 @@
-//! A connection's deadline, and the stream that enforces it.
+//! A connection's deadline: what it is doing, until when it may, and how much is read of what comes. Its
+//! stream enforces it.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::turns::{Awaited, Part};
 use super::{DISCONNECT, Limits};
@@ -33,7 +29,7 @@ const BODY_AT_ONCE: usize = 8 << 10;
 const CHUNKS_AT_ONCE: usize = 512;
 
 /// How often a connection is looked at that waits for something.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a head may take, and a body behind it, and how long a connection may be silent, while three
 /// quarters of a worker's connections are taken: whoever does nothing must not keep those out who would.
@@ -42,15 +38,12 @@ const CROWDED_IDLE: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// The connections of this worker.
-    static OPEN: Cell<usize> = const { Cell::new(0) };
+    pub(super) static OPEN: Cell<usize> = const { Cell::new(0) };
 }
 
 fn is_crowded(most: usize) -> bool {
     OPEN.get() >= most.div_ceil(4) * 3
 }
-
-/// How many reads in a row are forgotten before others have their turn.
-const MOST_FORGOTTEN: usize = 16;
 
 /// What a connection is doing, and until when it may.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +62,7 @@ enum Phase {
 /// its requests, which knows when a head is complete and an answer is over.
 #[derive(Debug)]
 pub struct Deadline {
-    limits: Limits,
+    pub(super) limits: Limits,
     phase: Cell<Phase>,
     /// Whether the request that is being answered came along with the one before it.
     followed: Cell<bool>,
@@ -88,7 +81,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             phase: Cell::new(Phase::Head(Instant::now() + limits.request.time())),
             limits,
@@ -158,7 +151,7 @@ impl Deadline {
         Poll::Pending
     }
 
-    fn all_is_written(&self) {
+    pub(super) fn all_is_written(&self) {
         self.written.set(true);
         if let Some(waker) = self.waits.take() {
             waker.wake();
@@ -215,7 +208,7 @@ impl Deadline {
     }
 
     /// Notes that something comes, be it the beginning of a record of TLS.
-    fn something_comes(&self, count: usize) {
+    pub(super) fn something_comes(&self, count: usize) {
         if let (Phase::Idle(_), 1..) = (self.phase.get(), count) {
             self.phase.set(Phase::Head(Instant::now() + self.limits.request.time()));
             self.head.set(0);
@@ -240,7 +233,7 @@ impl Deadline {
     }
 
     /// When to look again; nothing once the time is over.
-    fn next_look(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
         match self.ends_at() {
             Some(until) => (now < until).then_some(until.min(now + LOOK)),
             // What ends earlier than this is looked at when it begins.
@@ -249,7 +242,7 @@ impl Deadline {
     }
 
     /// The end of the phase, where it has one. It comes sooner while others wait for a connection.
-    fn ends_at(&self) -> Option<Instant> {
+    pub(super) fn ends_at(&self) -> Option<Instant> {
         let crowded = is_crowded(self.limits.connections);
         let sooner = |until: Instant, time: Duration, most: Duration| {
             if crowded { until - time.saturating_sub(most) } else { until }
@@ -260,148 +253,5 @@ impl Deadline {
             Phase::Closing(until) => Some(until),
             Phase::Busy(since) => (crowded && self.awaits_body.get()).then(|| since + CROWDED_ARRIVAL),
         }
-    }
-}
-
-/// A stream whose reads fail once its connection's deadline is over, and whose writes fail once
-/// they stand still for too long.
-///
-/// One timer stays set for the life of the connection and looks at the deadline when it fires, as
-/// setting it anew for each request would cost more than it could save.
-#[derive(Debug)]
-pub struct DeadlineStream<S> {
-    stream: S,
-    deadline: Rc<Deadline>,
-    timer: Pin<Box<Sleep>>,
-    /// Set while a write stands still.
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> DeadlineStream<S> {
-    /// A stream whose first head must be there within [`Limits::request`].
-    pub fn new(stream: S, limits: Limits) -> Self {
-        let first = Instant::now() + limits.request.time().min(limits.idle).min(LOOK);
-        OPEN.set(OPEN.get() + 1);
-        let deadline = Rc::new(Deadline::new(limits));
-        Self { stream, deadline, timer: Box::pin(sleep_until(first)), stalled: None }
-    }
-
-    /// The deadline it enforces.
-    pub fn deadline(&self) -> &Rc<Deadline> {
-        &self.deadline
-    }
-
-    /// Fails once the deadline is over. It is looked at before each read, so that a steady drip does not put it
-    /// off, and where none is made.
-    pub(super) fn poll_in_time(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let over = self.poll_over(context).is_ready();
-        Poll::Ready(if over { Err(timed_out("the request took too long to arrive")) } else { Ok(()) })
-    }
-
-    /// Whether a write stands still: whoever does not take his answers is not asked for more.
-    pub(super) fn is_stalled(&self) -> bool {
-        self.stalled.is_some()
-    }
-
-    /// Waits for the deadline to be over.
-    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // A closing is short, and a reload may have made heads short.
-        if let Some(sooner) = self.deadline.ends_at().filter(|end| *end < self.timer.deadline()) {
-            self.timer.as_mut().reset(sooner);
-        }
-        loop {
-            ready!(self.timer.as_mut().poll(context));
-            match self.deadline.next_look(Instant::now()) {
-                Some(next) => self.timer.as_mut().reset(next),
-                None => return Poll::Ready(()),
-            }
-        }
-    }
-
-    /// Passes on how a write went, unless it has stood still for too long.
-    fn unless_stalled<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let limit = self.deadline.limits.request.time();
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(timed_out("the client does not read its answers")))
-    }
-}
-
-impl<S> Drop for DeadlineStream<S> {
-    fn drop(&mut self) {
-        OPEN.set(OPEN.get().saturating_sub(1));
-    }
-}
-
-fn timed_out(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, why)
-}
-
-impl<S: AsyncRead + Unpin> DeadlineStream<S> {
-    /// Waits for the client's end, and forgets what still comes: as long as it is taken from the client,
-    /// the client goes on to read its answer.
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        for _ in 0..MOST_FORGOTTEN {
-            let mut scratch = [0; 8 << 10];
-            let mut buffer = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_in_time(context))?;
-        if this.deadline.is_closing() {
-            return this.poll_end(context);
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        this.deadline.something_comes(buffer.filled().len() - before);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.unless_stalled(context, written)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        // It is asked for once everything was handed over.
-        let flushed = ready!(Pin::new(&mut this.stream).poll_flush(context));
-        this.deadline.all_is_written();
-        Poll::Ready(flushed)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.unless_stalled(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
