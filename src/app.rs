@@ -111,7 +111,7 @@ pub async fn start(loaded: Loaded, origin: Origin, inherited: Inherited) -> anyh
     let answer = net::Patience::new(settings.limits.answer);
     let Opened { journal, refused, nonces } =
         store::open(&settings.store, &answer, Arc::clone(&clock), metrics.clone())?;
-    let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings, &notes)?;
+    let Prepared { directory, table, policy, tokens, operator } = Prepared::of(&settings, &settings.store.url, &notes)?;
     let routing = Arc::new(Routing::new(table));
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let tokens = Arc::new(ArcSwap::from_pointee(tokens));

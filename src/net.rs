@@ -17,9 +17,9 @@
 //! | a connection that says nothing | [`Limits::request`] after the connect, [`Limits::idle`] after an answer |
 //! | answers that are never read | [`Limits::request`] without progress of a write; none is begun before the one ahead of it was taken, and nothing is read meanwhile |
 //! | requests without end, sent ahead of their answers | no more than 8 KiB of them are read before their turn |
-//! | bodies in chunks of a byte, long heads before bodies | they are read in small steps; a head beyond 4 KiB counts as a part of its body |
+//! | bodies in chunks of a byte, long heads before bodies | they are read in small steps; what a head takes beyond 12 KiB counts as a part of its body |
 //! | more connections than there is room for | [`Limits::connections`]; [`connections`] says how many there is room for |
-//! | a head without end, or of very many headers | a bound of 16 KiB, and actix's own of 96 headers: a 431 and the end |
+//! | a head without end, or of very many headers | a bound of 8 KiB, and actix's own of 96 headers: a 431 and the end |
 
 mod body;
 mod budget;

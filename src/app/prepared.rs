@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::routing::Table;
 use crate::admin::{Token, Tokens};
-use crate::config::{AdminToken, Role, Settings, Tls};
+use crate::config::{AdminToken, Role, Settings, StoreUrl, Tls};
 use crate::credential::Credentials;
 use crate::delivery::Policy;
 use crate::net;
@@ -26,14 +26,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Prepares all of it.
+    /// Prepares all of it, for a bridge whose journal is this one, whatever the settings name for the next start.
     ///
     /// # Errors
     /// When a relay's client cannot be built, or the admin token neither read nor made.
-    pub(super) fn of(settings: &Settings, notes: &Credentials) -> anyhow::Result<Self> {
+    pub(super) fn of(settings: &Settings, journal: &StoreUrl, notes: &Credentials) -> anyhow::Result<Self> {
         let (directory, table) = (Directory::of(settings, notes), Table::of(settings, notes)?);
         // The last that can fail, as it may leave a file behind.
-        let (tokens, operator) = tokens(settings)?;
+        let (tokens, operator) = tokens(settings, journal)?;
         Ok(Self { directory, table, policy: policy(settings), tokens, operator })
     }
 }
@@ -43,8 +43,8 @@ pub(super) fn in_force(tls: &Tls) -> net::InForce {
     net::InForce { server: Arc::clone(&tls.server), clients: tls.clients.clone() }
 }
 
-fn tokens(settings: &Settings) -> anyhow::Result<(Tokens, SecretString)> {
-    let operator = AdminToken::load_or_create(&settings.admin, &settings.store.url)
+fn tokens(settings: &Settings, journal: &StoreUrl) -> anyhow::Result<(Tokens, SecretString)> {
+    let operator = AdminToken::load_or_create(&settings.admin, journal)
         .context("the admin token cannot be made beside the journal; set admin.token")?;
     if let Some(place) = &operator.made_at {
         tracing::info!(file = %place.display(), "the admin token is in this file; set admin.token to choose it");

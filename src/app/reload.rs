@@ -48,7 +48,8 @@ impl Reload for Reloader {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         let prepared = self.origin.load().map_err(sentences).and_then(|loaded| {
             self.allow_here(&loaded.settings)?;
-            let prepared = Prepared::of(&loaded.settings, &self.notes).map_err(|error| vec![format!("{error:#}")])?;
+            let prepared = Prepared::of(&loaded.settings, &self.started.store.url, &self.notes)
+                .map_err(|error| vec![format!("{error:#}")])?;
             Ok((loaded, prepared))
         });
         match prepared {

@@ -57,7 +57,7 @@ pub async fn read_body(request: &HttpRequest, payload: web::Payload, limits: Bod
     let announced = announced_length(request, limit)?;
     let by = request.extensions().get::<ArrivesBy>().map_or_else(|| Instant::now() + limits.within, |by| by.0);
     let head = request.conn_data::<Rc<Deadline>>().map_or(0, |deadline| deadline.length_of_head());
-    let mut share = Share::new(limits.sender, head);
+    let mut share = Share::new(limits.sender, head, request.headers().len());
     share.hold(announced.unwrap_or_default())?;
     let pieces = Pieces { payload: payload.into_inner(), deadline: request.conn_data::<Rc<Deadline>>() };
     match timeout_at(by, collect(pieces, announced, limit, &mut share)).await {

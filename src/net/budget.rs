@@ -14,8 +14,11 @@ use crate::refusal::Refusal;
 /// What a body may hold without being counted.
 const FREE: usize = 16 * 1024;
 
-/// What a head may have, which the connection keeps beside the body, without being counted.
-const FREE_HEAD: usize = 4 * 1024;
+/// What a head may take, which stays beside the body, without being counted.
+const FREE_HEAD: usize = 12 * 1024;
+
+/// What actix's table takes for each header.
+const HEADER: usize = 256;
 
 /// What longer ones may hold together, of each kind of sender.
 const MOST: usize = 16 * 1024 * 1024;
@@ -38,19 +41,20 @@ pub enum Sender {
 /// What one body holds; given back when it is dropped.
 pub(super) struct Share<'b> {
     budget: &'b AtomicUsize,
-    /// What stays beside the body.
+    /// What stays beside the body: the head's bytes, and what was made of them.
     beside: usize,
     held: usize,
 }
 
 impl Share<'static> {
-    /// The share of a body that is about to arrive behind a head of so many bytes.
-    pub(super) fn new(sender: Sender, head: usize) -> Self {
+    /// The share of a body that is about to arrive behind a head of so many bytes and headers.
+    pub(super) fn new(sender: Sender, head: usize, headers: usize) -> Self {
         let budget = match sender {
             Sender::Known => &OF_KNOWN,
             Sender::Stranger => &OF_STRANGERS,
         };
-        Self { budget, beside: head.saturating_sub(FREE_HEAD), held: 0 }
+        // The buffer that it came in may be twice as long.
+        Self { budget, beside: (2 * head + HEADER * headers).saturating_sub(FREE_HEAD), held: 0 }
     }
 }
 

@@ -15,9 +15,9 @@ use super::{DISCONNECT, Limits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArrivesBy(pub Instant);
 
-/// How much is read before a head is complete, which may have 16 KiB: what comes along with it belongs
+/// How much is read before a head is complete, which may have 8 KiB: what comes along with it belongs
 /// to a body that perhaps nobody wants.
-const MOST_HEAD: usize = 20 << 10;
+const MOST_HEAD: usize = 12 << 10;
 
 /// How much is read in one go before actix looks at what there is: of a head, and of the body of one that
 /// says how long it is. What nobody wants then is not held.

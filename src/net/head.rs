@@ -2,7 +2,7 @@
 //! could have it keep that much for each of their connections.
 
 /// Bytes after which a head must be complete. The read in which it gets there may bring more.
-const MOST: usize = 16 << 10;
+const MOST: usize = 8 << 10;
 
 /// What is said to one that is not.
 pub(super) const TOO_LARGE: &[u8] =

@@ -57,6 +57,29 @@ fn reload(home: &Home, bridge: &Bridge) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// Another journal waits for the next start, and so does the token that is kept beside it.
+#[tokio::test]
+async fn a_journal_for_the_next_start_takes_no_token_away() {
+    let home = Home::new("");
+    let configure = |journal: &str| {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\nmin_free_mb = 0\n{ACME}",
+            home.path(journal).display()
+        );
+        std::fs::write(home.path("bridge.toml"), text).unwrap();
+    };
+    configure("one.db");
+    let bridge = home.start();
+    let token = std::fs::read_to_string(home.path("one.db.admin-token")).unwrap();
+    configure("other.db");
+    for _ in 0..2 {
+        let (status, answer) = bridge.reload_with(token.trim()).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(answer.to_string().contains("store.url"), "{answer}");
+    }
+    assert!(!home.path("other.db.admin-token").exists());
+}
+
 #[tokio::test]
 async fn reload_says_what_changed_and_shows_no_secret() {
     let mut home = Home::new("");

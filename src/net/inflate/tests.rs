@@ -26,7 +26,7 @@ fn bare(plain: &[u8], level: Compression) -> Vec<u8> {
 }
 
 async fn inflate(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new(Sender::Stranger, 0)).await;
+    let inflated = encoding.inflate(Bytes::copy_from_slice(body), LIMIT, &mut Share::new(Sender::Stranger, 0, 0)).await;
     inflated.map(|body| body.to_vec()).map_err(|unread| unread.refusal)
 }
 
@@ -81,12 +81,18 @@ async fn every_cut_and_every_extra_byte_is_refused() {
 #[tokio::test]
 async fn bombs_stop_at_the_limit_or_at_the_ratio() {
     let large = zlib(&noise(LIMIT + 1));
-    let refusal =
-        Encoding::Deflate.inflate(large.into(), LIMIT, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err().refusal;
+    let refusal = Encoding::Deflate
+        .inflate(large.into(), LIMIT, &mut Share::new(Sender::Stranger, 0, 0))
+        .await
+        .unwrap_err()
+        .refusal;
     assert!(refusal.code == Code::TooLarge && refusal.message.contains("1048576"), "{refusal}");
     let bomb = gzip(&vec![b' '; 64 << 20]);
-    let refusal =
-        Encoding::Gzip.inflate(bomb.into(), 128 << 20, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err().refusal;
+    let refusal = Encoding::Gzip
+        .inflate(bomb.into(), 128 << 20, &mut Share::new(Sender::Stranger, 0, 0))
+        .await
+        .unwrap_err()
+        .refusal;
     assert!(refusal.code == Code::TooLarge && refusal.message.contains("100 times"), "{refusal}");
     assert!(inflate(Encoding::Gzip, &gzip(&vec![b' '; FREE])).await.is_ok());
 }
@@ -120,7 +126,7 @@ async fn what_could_be_read_of_a_damaged_body_is_given() {
         (b"junk".to_vec(), Vec::new()),
     ] {
         let unread =
-            Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger, 0)).await.unwrap_err();
+            Encoding::Gzip.inflate(body.into(), LIMIT, &mut Share::new(Sender::Stranger, 0, 0)).await.unwrap_err();
         assert!(part.starts_with(&unread.part) && unread.part.is_empty() == part.is_empty(), "{}", unread.refusal);
     }
 }
