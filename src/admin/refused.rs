@@ -112,7 +112,7 @@ fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
     get, path = "/api/v1/refused", tag = "refused", operation_id = "refused",
     params(
         ("orgid" = inline(Option<OrgId>), Query, nullable = false, description = "Only this organisation's."),
-        ("code" = Option<String>, Query, nullable = false, description = "Only those refused with this code."),
+        ("code" = Option<String>, Query, nullable = false, pattern = "^[a-z_]{1,64}$", description = "Only those refused with this code."),
         Paging,
     ),
     responses((status = 200, description = "A page of refused messages.", body = List), Always, OfOne),
@@ -122,7 +122,8 @@ pub(super) async fn list(admin: Data<Admin>, request: HttpRequest) -> Result<Jso
     let parameters = Parameters::of(&request, &[&["orgid", "code"], Paging::NAMES].concat())?;
     let filter = RefusedFilter {
         orgs: token.narrow(parameters.parse::<OrgId>("orgid", "an organisation id")?)?,
-        code: parameters.take("code", "a code", |value| (!value.contains('\0')).then(|| value.to_owned()))?,
+        code: parameters
+            .take("code", "a code such as missing_element", |value| is_code(value).then(|| value.to_owned()))?,
     };
     let paging = parameters.paging()?;
     let page = admin.public.refused.list(filter, paging.cursor, paging.limit).await?;
@@ -202,4 +203,9 @@ pub(super) async fn find(admin: &Admin, token: &Token, id: &str) -> Result<(Refu
     let found = admin.public.refused.find(number).await?;
     let seen = found.filter(|(record, _)| token.sees(&record.head.org));
     seen.ok_or_else(|| Problem::not_found(format!("There is no refused message {number}.")))
+}
+
+/// Whether a text has the form of a refusal's code.
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

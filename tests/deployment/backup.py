@@ -19,9 +19,9 @@ RUNBOOK = pathlib.Path("docs/operations.md").read_text()
 
 
 def follow(section):
-    """Runs the commands of a section, on folders of this run."""
+    """Runs the commands of a section, the first where it knows two ways, on folders of this run."""
     text = RUNBOOK.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    (commands,) = re.findall(r"```sh\n(.*?)```", text, re.S)
+    commands = re.findall(r"```sh\n(.*?)```", text, re.S)[0]
     commands = commands.replace("/var/lib/imper-bridge", f"{WORK}/state").replace("/var/backups", f"{WORK}/backups")
     ran = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], capture_output=True, text=True)
     assert ran.returncode == 0, ran
