@@ -15,10 +15,6 @@ use super::{DISCONNECT, Limits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArrivesBy(pub Instant);
 
-/// How much is read before a head is complete, which may have 8 KiB: what comes along with it belongs
-/// to a body that perhaps nobody wants.
-const MOST_HEAD: usize = 12 << 10;
-
 /// How much is read in one go before actix looks at what there is: of a head, and of the body of one that
 /// says how long it is. What nobody wants then is not held.
 const HEAD_AT_ONCE: usize = 2 << 10;
@@ -64,8 +60,6 @@ enum Phase {
 pub struct Deadline {
     pub(super) limits: Limits,
     phase: Cell<Phase>,
-    /// Whether the request that is being answered came along with the one before it.
-    followed: Cell<bool>,
     /// Whether its body is waited for.
     awaits_body: Cell<bool>,
     /// What was read of its head, and what of that stood behind the end.
@@ -85,7 +79,6 @@ impl Deadline {
         Self {
             phase: Cell::new(Phase::Head(Instant::now() + limits.request.time())),
             limits,
-            followed: Cell::new(false),
             awaits_body: Cell::new(false),
             head: Cell::new(0),
             behind: Cell::new(0),
@@ -102,7 +95,6 @@ impl Deadline {
         let before = self.phase.replace(Phase::Busy(Instant::now()));
         let left = |length: usize| Awaited::Body(length.saturating_sub(self.behind.get()));
         self.body.set(body.map_or(Awaited::Chunks, left));
-        self.followed.set(!matches!(before, Phase::Head(_)));
         match before {
             Phase::Head(by) => ArrivesBy(by),
             Phase::Busy(_) | Phase::Idle(_) | Phase::Closing(_) => {
@@ -126,7 +118,7 @@ impl Deadline {
     /// Has the connection looked at once more when an answer ends, where a read was put off: nobody else asks
     /// for it.
     pub(super) fn look_again(&self, waker: &Waker) {
-        if self.followed.get() || self.put_off.take() {
+        if self.put_off.take() {
             waker.wake_by_ref();
         }
     }
@@ -173,11 +165,6 @@ impl Deadline {
             Phase::Busy(_) if self.awaits_body.get() => self.body.get(),
             _ => Awaited::Head,
         }
-    }
-
-    /// Whether a head has become too long to go on with.
-    pub(super) fn is_head_too_long(&self) -> bool {
-        matches!(self.phase.get(), Phase::Head(_)) && self.head.get() >= MOST_HEAD
     }
 
     /// Whether a request is being answered that asks for nothing more for the moment.

@@ -8,11 +8,9 @@ const MOST: usize = 8 << 10;
 pub(super) const TOO_LARGE: &[u8] =
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// How much of a head has arrived.
+/// Whether the application was made to look at a head that is as long as it may be.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    arrived: usize,
-    /// Whether the application was made to look at what there is.
     looked: bool,
 }
 
@@ -27,25 +25,13 @@ pub(super) enum Next {
 }
 
 impl Head {
-    /// What to do next, given whether a head is still awaited.
-    pub(super) fn next(&mut self, awaited: bool) -> Next {
-        if !awaited {
-            *self = Self::default();
-        }
-        match (self.arrived >= MOST, self.looked) {
+    /// What to do next, given how much of a head has arrived; nothing where none is awaited.
+    pub(super) fn next(&mut self, arrived: Option<usize>) -> Next {
+        let is_long = arrived.is_some_and(|arrived| arrived >= MOST);
+        match (is_long, std::mem::replace(&mut self.looked, is_long)) {
             (false, _) => Next::Read,
-            (true, false) => {
-                self.looked = true;
-                Next::Look
-            }
+            (true, false) => Next::Look,
             (true, true) => Next::Refuse,
-        }
-    }
-
-    /// Notes what a read has brought, if it belongs to a head.
-    pub(super) fn count(&mut self, bytes: usize, awaited: bool) {
-        if awaited {
-            self.arrived += bytes;
         }
     }
 }
@@ -57,14 +43,10 @@ mod tests {
     #[test]
     fn a_head_is_looked_at_before_it_is_refused() {
         let mut head = Head::default();
-        head.count(MOST - 1, true);
-        assert_eq!(head.next(true), Next::Read);
-        head.count(1, true);
-        assert_eq!((head.next(true), head.next(true)), (Next::Look, Next::Refuse));
+        assert_eq!((head.next(Some(0)), head.next(Some(MOST - 1))), (Next::Read, Next::Read));
+        assert_eq!((head.next(Some(MOST)), head.next(Some(MOST))), (Next::Look, Next::Refuse));
         let mut head = Head::default();
-        head.count(MOST, true);
-        assert_eq!((head.next(true), head.next(false)), (Next::Look, Next::Read), "it was complete");
-        head.count(MOST, false);
-        assert_eq!(head.next(true), Next::Read, "a body is not counted");
+        assert_eq!((head.next(Some(MOST)), head.next(None)), (Next::Look, Next::Read), "it was complete");
+        assert_eq!(head.next(Some(MOST)), Next::Look, "the next one is looked at as well");
     }
 }

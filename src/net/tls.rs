@@ -155,8 +155,8 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let awaited = self.deadline().awaits_head();
-        match self.head.next(awaited) {
+        let arrived = self.deadline().awaits_head().then(|| self.deadline().length_of_head());
+        match self.head.next(arrived) {
             Next::Read => {}
             Next::Look => {
                 context.waker().wake_by_ref();
@@ -175,7 +175,7 @@ impl AsyncRead for Connection {
             return self.poll_stream(context, buffer);
         }
         let next_is_held = self.turns.holds() && (deadline.is_busy() || self.turns.came_to_an_end());
-        if self.timed().is_stalled() || deadline.is_head_too_long() || next_is_held {
+        if self.timed().is_stalled() || next_is_held {
             self.put_off(context);
             return Poll::Pending;
         }
@@ -187,8 +187,6 @@ impl AsyncRead for Connection {
         }
         let count = ready!(self.poll_turn(context, buffer.initialize_unfilled_to(room)))?;
         buffer.advance(count);
-        let awaited = self.deadline().awaits_head();
-        self.head.count(count, awaited);
         Poll::Ready(Ok(()))
     }
 }
