@@ -43,7 +43,6 @@ use routes::Routes;
 
 pub use crate::problem::Problem;
 pub use console::Console;
-pub use health::{livez, ready};
 pub use reload::{Reload, Reloaded};
 pub use surroundings::Surroundings;
 pub use tokens::{Token, Tokens};

@@ -1,4 +1,4 @@
-//! The public listener: the SOAP endpoint, its WSDL and schemas, and health.
+//! The public listener: the SOAP endpoint, its WSDL and schemas, the JSON intake, and health.
 
 mod description;
 mod draft;
@@ -31,6 +31,7 @@ pub use rates::Rates;
 
 pub use description::address as endpoint;
 pub use draft::{Draft, Preview, send};
+pub use health::{alive, ready};
 pub use refused::retry;
 
 /// What the routes of the public listener work with.

@@ -7,10 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Admin;
 use super::openapi;
 use super::routes::Routes;
-use crate::journal::Health;
 use crate::metrics::Format;
-
-const TEXT: &str = "text/plain; charset=utf-8";
+use crate::public;
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -25,8 +23,8 @@ pub(super) fn routes() -> Routes {
     get, path = "/livez", tag = "health", security(()),
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8")),
 )]
-pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().content_type(TEXT).body("ok\n")
+pub(super) async fn livez() -> HttpResponse {
+    public::alive()
 }
 
 /// Whether the journal can take an event.
@@ -42,18 +40,7 @@ pub async fn livez() -> HttpResponse {
     ),
 )]
 pub(super) async fn readyz(admin: Data<Admin>) -> HttpResponse {
-    ready(&admin.health())
-}
-
-/// The answer to whoever asks whether an event could be taken now.
-pub fn ready(health: &Health) -> HttpResponse {
-    match health {
-        Health::Ready => HttpResponse::Ok().content_type(TEXT).body("ready\n"),
-        Health::NotReady(reason) => HttpResponse::ServiceUnavailable()
-            .insert_header((header::RETRY_AFTER, reason.retry_after().as_secs()))
-            .content_type(TEXT)
-            .body(format!("not ready: {reason}\n")),
-    }
+    public::ready(&admin.health())
 }
 
 /// The figures, for Prometheus.
