@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-/// The starter, with every key in its place.
+/// The starter: what a first bridge needs, with the keys that are asked for most.
 pub const STARTER: &str = include_str!("starter.toml");
 
 /// What `init` takes.

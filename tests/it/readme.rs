@@ -31,6 +31,30 @@ pub(crate) fn documents() -> Vec<(String, String)> {
     documents
 }
 
+/// Every key that the configuration's reader asks for stands in the document of the configuration.
+#[test]
+fn every_key_is_documented() {
+    let document = include_str!("../../docs/configuration.md");
+    let (mut folders, mut keys) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            for asked in [".value(", ".required(", ".secret(", ".section(", ".list("] {
+                let keys_of = source.split(asked).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                keys.extend(keys_of.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+            }
+        }
+    }
+    assert!(keys.len() > 40, "the keys were not found: {keys:?}");
+    keys.retain(|key| !document.contains(key.as_str()));
+    assert!(keys.is_empty(), "no word of {keys:?}");
+}
+
 /// The blocks of one language in all documents, each with its document's name.
 fn all_blocks(language: &str) -> Vec<(String, String)> {
     let of =
