@@ -26,18 +26,19 @@ pub(super) fn missing_application(payload: &Payload<'_>) -> Refusal {
 
 /// A required element, under any of its names, is not there, or holds nothing.
 pub(super) fn missing(payload: &Payload<'_>, names: &[Element]) -> Refusal {
-    if let Some(&element) = names.iter().find(|element| payload.held(**element).is_some()) {
-        return empty(payload, element);
-    }
     let place = Place::Application;
     let near =
         |wanted: &Element| suggest::near(wanted.name(), payload.unknown(place)).map(|found| (wanted.name(), found));
+    let near = names.iter().find_map(near);
+    if let Some(&element) = names.iter().find(|element| payload.held(**element).is_some()) {
+        return empty(payload, element, near);
+    }
     let found = listed(payload.known().map(str::to_owned).chain(strays(payload, place)));
-    missing_at(&payload.path(Place::In(names[0])), &found, names.iter().find_map(near), "")
+    missing_at(&payload.path(Place::In(names[0])), &found, near, "")
 }
 
-/// A required element is there and holds no value.
-fn empty(payload: &Payload<'_>, element: Element) -> Refusal {
+/// A required element is there and holds no value; perhaps it stands beside it, misspelt.
+fn empty(payload: &Payload<'_>, element: Element, beside: Option<(&str, &str)>) -> Refusal {
     let place = Place::In(element);
     let descriptor =
         payload.held(element).map(|held| held.descriptor.trim()).filter(|descriptor| !descriptor.is_empty());
@@ -45,9 +46,9 @@ fn empty(payload: &Payload<'_>, element: Element) -> Refusal {
     let found = listed(strays(payload, place).chain(descriptor));
     if element.is_text() {
         let elements = payload.unknown(place).next().map_or("", |_| " It takes text, and no elements.");
-        return missing_at(&payload.path(place), &found, None, elements);
+        return missing_at(&payload.path(place), &found, beside, elements);
     }
-    let near = suggest::near("ID", payload.unknown(place)).map(|found| ("ID", found));
+    let near = suggest::near("ID", payload.unknown(place)).map(|found| ("ID", found)).or(beside);
     let text = payload.strays(place).any(|stray| matches!(stray, Stray::Text(_)));
     missing_at(
         &format!("{}/ID", payload.path(place)),
@@ -143,6 +144,12 @@ mod tests {
             (">A1<", "><ID>A1</ID><", "/Job_Application_ID", "found there: ID. It takes text, and no elements."),
             ("<Stage>Interview</Stage>", "Interview", "/Stage", "Requisition_Reference, the text \"Interview\"."),
             (">Interview<", "><", "/Stage", "found there: nothing."),
+            (
+                "<Stage>Interview</Stage>",
+                "<Stage/><Stagee>Interview</Stagee>",
+                "/Stage",
+                "found there: nothing. Stagee is not known: did you mean Stage?",
+            ),
         ] {
             assert!(WHOLE.contains(from), "{from}");
             let told = refusal(&WHOLE.replacen(from, to, 1));
