@@ -91,9 +91,10 @@ impl Sight {
 }
 
 async fn look(admin: &Admin, token: &Token) -> Result<Sight, Problem> {
+    // The time comes first: what is too old by it is too old for the figures as well.
+    let now = admin.clock.now();
     let mut stats = admin.with_unheard(admin.journal.stats(admin.ages()).await?);
     stats.retain(|stats| token.sees(&stats.org));
-    let now = admin.clock.now();
     let mut standings = BTreeMap::new();
     for stats in &stats {
         standings.insert(stats.org.clone(), Standing::of(admin, stats, now).await?);
