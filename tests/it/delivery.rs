@@ -10,7 +10,7 @@ use crate::relay::Relay;
 
 fn relayed(relay: &Relay, more: &str) -> String {
     format!(
-        "[delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.05\ntimeout_seconds = 2\n\
+        "[delivery]\nfirst_retry_seconds = 0.01\nmax_retry_seconds = 0.05\nprobe_seconds = 0.05\ntimeout_seconds = 2\n\
          [org.acme]\nauth.none = true\n\
          [org.acme.relay]\nurl = \"{}/webhooks/acme/workday\"\napi_key = \"relay-key\"\n{more}\n",
         relay.url()
@@ -129,18 +129,21 @@ async fn failures_are_retried_in_order_and_refusals_are_not() {
 #[tokio::test]
 async fn an_application_whose_event_hangs_does_not_hold_up_the_others() {
     let relay = Relay::start();
-    relay.answer("200@30,200");
-    let home = Home::new(&relayed(&relay, ""));
+    relay.answer("200@600,200");
+    let home = Home::new(&relayed(&relay, "").replace("timeout_seconds = 2", "timeout_seconds = 120"));
     let bridge = home.start();
     bridge.change("acme", "stuck", "Interview").await;
     relay.wait_for(1).await;
     bridge.change("acme", "stuck", "Offer").await;
-    let begun = Instant::now();
     for n in 0..20 {
         bridge.change("acme", &format!("free{n}"), "Interview").await;
     }
     relay.wait_for(21).await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "the timeout of the hanging attempt was waited for");
+    let waiting = bridge.events("state=pending").await;
+    let applications: Vec<_> = waiting.iter().map(|event| &event["job_application_id"]).collect();
+    assert_eq!(applications, ["stuck"; 2], "the hanging attempt was waited for");
+    // Only now does the attempt end, as its connection breaks.
+    let relay = relay.leave().come_back();
     bridge.delivered().await;
     assert_eq!(arrived(&relay)["stuck"], ["interview_started", "interview_ended"]);
 }
@@ -161,7 +164,7 @@ async fn what_a_relay_redirects_to_is_not_called() {
 #[tokio::test]
 async fn the_relay_may_be_away() {
     let relay = Relay::start();
-    let home = Home::new(&relayed(&relay, ""));
+    let home = Home::new(&relayed(&relay, "").replace("timeout_seconds = 2", "timeout_seconds = 120"));
     let bridge = home.start();
     bridge.change("acme", "before", "Interview").await;
     bridge.delivered().await;
@@ -172,8 +175,8 @@ async fn the_relay_may_be_away() {
         bridge.change("acme", &format!("A{}", n % 40), ["Interview", "Offer"][(n / 40) % 2]).await;
         slowest = slowest.max(begun.elapsed());
     }
-    // Far above what a busy machine needs, far below the timeout of an attempt.
-    assert!(slowest < Duration::from_secs(1), "a message waited {slowest:?} while the relay was away");
+    // Far above what the busiest machine needs, far below the timeout of an attempt.
+    assert!(slowest < Duration::from_secs(30), "a message waited {slowest:?} while the relay was away");
     assert_eq!(bridge.api("stats").await["organisations"][0]["pending"], 200);
     let relay = relay.come_back();
     bridge.delivered().await;
