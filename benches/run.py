@@ -21,6 +21,7 @@ options.add_argument("--million", type=float, nargs="+", default=[0.3], help="si
 options.add_argument("--connections", type=int, nargs="+", default=[16, 64, 256])
 options.add_argument("--seconds", type=int, default=4, help="of each measurement")
 options.add_argument("--rounds", type=int, default=3)
+options.add_argument("--sustained", type=int, default=0, metavar="SECONDS", help="load the last size once more, for so long")
 options.add_argument("--beside", metavar="NAME=URL", action="append", default=[], help="another server that runs already")
 options.add_argument("--json", type=pathlib.Path, help="where the figures go, for benches/plot.py")
 options = options.parse_args()
@@ -42,10 +43,10 @@ class Server:
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / ticks
 
-    def rss(self):
-        for line in open(f"/proc/{self.process.pid}/status"):
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
+    def rss(self, line="VmRSS"):
+        for each in open(f"/proc/{self.process.pid}/status"):
+            if each.startswith(line):
+                return int(each.split()[1]) / 1024
 
     def stop(self):
         self.process.terminate()
@@ -181,7 +182,7 @@ def from_answer_to_receipt(folder, times=200):
 def measure(folder):
     bare = Server([release / "examples" / "bare"], folder)
     bridges = {0: Bridge(folder, "empty")}
-    rows, starts, paced = {}, {}, {}
+    rows, starts, paced, sustained = {}, {}, {}, None
 
     def turns(kinds, size):
         for _ in range(options.rounds):
@@ -213,16 +214,41 @@ def measure(folder):
         paced[millions] = steady(server, folder)
         server.stop()
         rows["delivery", millions, 0] = [deliver(folder, "filled", bare.public)]
+        if options.sustained and millions == max(options.million):
+            sustained = sustain(bare, folder)
     idle = from_answer_to_receipt(folder)
     bare.stop()
-    return {key: median(samples) for key, samples in rows.items()}, starts, paced, idle, (sent, kept)
+    return {key: median(samples) for key, samples in rows.items()}, starts, paced, sustained, idle, (sent, kept)
+
+
+def sustain(bare, folder):
+    """A long load at 64 connections, with as much waiting as before, between two of the bare handler; the memory of
+    each of its sixths, as a growth would show."""
+    fill(folder, "filled", WAITING, WAITING)
+    before = load(bare, f"{bare.public}/soap", 64, 5)
+    server = Bridge(folder, "filled")
+    held, memory, ended = server.stats()["accepted"], [], threading.Event()
+
+    def watch():
+        while not ended.wait(options.sustained / 6):
+            memory.append(server.rss())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    found = load(server, f"{server.public}/soap/acme", 64, options.sustained)
+    ended.set()
+    watcher.join()
+    found |= {"peak": server.rss("VmHWM"), "memory": memory, "held": held}
+    server.stop()
+    after = load(bare, f"{bare.public}/soap", 64, 5)
+    return found | {"bare": (before["rate"] + after["rate"]) / 2}
 
 
 def cell(value, width, places=0):
     return f"{'–':>{width}}" if value != value else f"{value:{width},.{places}f}"
 
 
-def show(rows, starts, paced, idle, counted):
+def show(rows, starts, paced, sustained, idle, counted):
     print(f"| {'':26} | {'journal':11} | conns | {'per s':>8} | ratio | {'p50 ms':>6} | {'p99 ms':>6} | {'CPU µs':>6} | RSS MiB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (kind, millions, count), one in rows.items():
@@ -240,12 +266,18 @@ def show(rows, starts, paced, idle, counted):
         print(f"1,000/s, {size(millions)}: accept p50 {answer['p50']:.2f} ms, p99 {answer['p99']:.2f} ms; the disk's fdatasync meanwhile p50 {disk['p50']:.2f}, p99 {disk['p99']:.2f}: {answer['p99'] / disk['p99']:.1f} times")
     for millions, (took, waiting) in starts.items():
         print(f"start with {size(millions)}, {waiting:,} waiting: {took:.2f} s until /readyz")
+    if sustained:
+        one, memory = sustained, ", ".join(f"{each:.0f}" for each in sustained["memory"])
+        print(
+            f"{options.sustained} s at 64 connections on {one['held'] / 1e6:.1f} million: {one['rate']:,.0f} a second beside {one['bare']:,.0f} of the bare "
+            f"handler: {one['rate'] / one['bare']:.2f}; p50 {one['p50']:.2f} ms, p99 {one['p99']:.2f} ms, {one['cpu']:.1f} µs of CPU, {memory} MiB, at most {one['peak']:.0f}"
+        )
     print(f"idle, from the SOAP answer to the relay's receipt: p50 {idle['p50']:.2f} ms, p99 {idle['p99']:.2f} ms")
 
 
 with tempfile.TemporaryDirectory(dir=release) as name:
-    rows, starts, paced, idle, counted = measure(pathlib.Path(name))
-show(rows, starts, paced, idle, counted)
+    rows, starts, paced, sustained, idle, counted = measure(pathlib.Path(name))
+show(rows, starts, paced, sustained, idle, counted)
 if options.json:
     flat = [{"kind": kind, "millions": millions, "connections": count, **one} for (kind, millions, count), one in rows.items()]
     options.json.write_text(json.dumps({"at": datetime.date.today().isoformat(), "rows": flat}, indent=1))
