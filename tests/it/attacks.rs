@@ -33,6 +33,7 @@ strict_soap_action = true
 
 /// How many answers the well-behaved sender gets while an attack goes on.
 const ANSWERS: usize = 30;
+const MOST_TRIES: usize = 3;
 const ATTACKERS: usize = 4;
 const MOST_MEMORY_KIB: u64 = 150 * 1024;
 
@@ -89,9 +90,20 @@ async fn withstood(name: &str, bridge: &Bridge, attack: impl AsyncFn(usize)) {
     stayed_small(name, bridge).await;
 }
 
+/// In a crowd a connection may be ended while it is silent, just as its next message sets out: what is
+/// not acknowledged is sent again, as Workday does.
 async fn answer_another(bridge: &Bridge) {
     for number in 0..ANSWERS {
-        bridge.change("demo", &format!("A{number}"), "Interview").await;
+        let message = bare(&format!("A{number}"), "Interview");
+        let mut tries = 0;
+        let answer = loop {
+            match bridge.post("demo", "application/xml", message.clone()).send().await {
+                Ok(answer) => break answer,
+                Err(error) => assert!(tries < MOST_TRIES, "message {number}: {error:?}"),
+            }
+            tries += 1;
+        };
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
 }
 
