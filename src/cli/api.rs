@@ -79,8 +79,9 @@ pub(super) struct Api {
     client: Client,
     base: Url,
     token: SecretString,
-    /// What names `base`, and what holds the token, for who is told that they do not fit.
+    /// What names `base`, for people.
     named_by: String,
+    /// What holds the token, for people.
     held_by: String,
 }
 
