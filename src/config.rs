@@ -17,6 +17,7 @@ mod file;
 mod organisation;
 mod postgres;
 mod prints;
+mod reader;
 mod secret;
 mod section;
 mod shown;

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use secrecy::ExposeSecret;
 
 use super::prepared::{Prepared, in_force};
 use super::read_back::ReadBack;
 use super::routing::Routing;
 use super::{Origin, announce};
 use crate::admin::{Console, Reload, Reloaded, Surroundings, Tokens};
-use crate::config::{Changes, Faults, Loaded, Settings, is_loopback};
+use crate::config::{Changes, Faults, Loaded, Settings, StoreUrl, is_loopback};
 use crate::credential::Credentials;
 use crate::delivery::{Policy, Pump};
 use crate::journal::{Journal, Turn};
@@ -69,8 +70,21 @@ impl Reload for Reloader {
 
 /// Whether a reload leaves this key as it is: what the listeners and the store were started with.
 fn waits_for_a_start(key: &str, speaks_tls: bool) -> bool {
-    let listeners = ["listen", "public_url", "trusted_proxies", "admin.listen"];
+    let listeners = ["listen", "public_url", "behind_tls_proxy", "trusted_proxies", "admin.listen"];
     listeners.contains(&key) || key.starts_with("store.") || (key.starts_with("tls.") && !speaks_tls)
+}
+
+/// Whether two stores differ in where they are, and in the password that is configured beside that.
+fn moves(old: &StoreUrl, new: &StoreUrl) -> (bool, bool) {
+    let password = |store: &StoreUrl| match store {
+        StoreUrl::Sqlite(_) => None,
+        StoreUrl::Postgres(database) => database.password().map(|password| password.expose_secret().to_owned()),
+    };
+    let moves = match (old, new) {
+        (StoreUrl::Postgres(old), StoreUrl::Postgres(new)) => !new.has_url_of(old),
+        (old, new) => old != new,
+    };
+    (moves, password(old) != password(new))
 }
 
 fn sentences(faults: Faults) -> Vec<String> {
@@ -135,13 +149,17 @@ impl Reloader {
     /// The keys that differ from what runs and that only a start puts in force.
     fn at_next_start(&self, new: &Settings) -> Vec<&'static str> {
         let old = &self.started;
+        let (store_moves, password_differs) = moves(&old.store.url, &new.store.url);
         let keys = [
             ("listen", new.listen != old.listen),
             ("public_url", new.public_url != old.public_url),
+            // It says who stands before the listeners, which stay as they are.
+            ("behind_tls_proxy", new.behind_tls_proxy != old.behind_tls_proxy),
             ("trusted_proxies", new.trusted_proxies != old.trusted_proxies),
             ("tls", new.tls.is_some() != old.tls.is_some()),
             ("admin.listen", new.admin.listen != old.admin.listen),
-            ("store.url", new.store.url != old.store.url),
+            ("store.url", store_moves),
+            ("store.password", password_differs),
             ("store.retention_days", new.store.retention != old.store.retention),
             ("store.refused_days", new.store.refused != old.store.refused),
             ("store.min_free_mb", new.store.min_free_bytes != old.store.min_free_bytes),

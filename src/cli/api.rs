@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::app;
-use crate::config::{AdminToken, Environment, Settings};
+use crate::config::{Admin, AdminToken, Environment, Settings, StoreUrl};
 use crate::delivery::relay;
 
 /// How long the bridge may take to answer.
@@ -24,8 +24,11 @@ pub(super) struct Place {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The variable that holds the admin token, if it is not where the configuration says
-    #[arg(long, value_name = "VARIABLE")]
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "token_file")]
     token_env: Option<String>,
+    /// The file that holds the admin token, if it is not where the configuration says
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Where the admin listener is reached, if not where the configuration says
     #[arg(long, value_name = "URL")]
     admin: Option<Url>,
@@ -35,6 +38,30 @@ impl Place {
     /// The bridge's configuration, where it is given.
     pub(super) fn config(&self) -> Option<&Path> {
         self.config.as_deref()
+    }
+
+    /// The configuration's name, for people.
+    fn file(&self) -> String {
+        self.config.as_ref().map_or("the built-in configuration".into(), |file| file.display().to_string())
+    }
+
+    /// The token, and where it was found.
+    fn token(&self, admin: &Admin, store: &StoreUrl) -> anyhow::Result<(SecretString, String)> {
+        if let Some(name) = &self.token_env {
+            let token = std::env::var(name).with_context(|| format!("the variable {name}"))?;
+            return Ok((token.into(), format!("the token in the variable {name}")));
+        }
+        if let Some(path) = &self.token_file {
+            let file = path.display();
+            let text = std::fs::read_to_string(path).with_context(|| format!("--token-file {file}"))?;
+            anyhow::ensure!(!text.trim().is_empty(), "--token-file {file} is empty; write the admin token into it");
+            return Ok((text.trim().into(), format!("the token in {file}")));
+        }
+        let why = "the admin token is beside the journal, whose path counts from the bridge's working directory; \
+                   --token-env names a variable that holds it, --token-file a file";
+        let AdminToken { token, made_at } = AdminToken::load(admin, store).context(why)?;
+        let found = made_at.map_or_else(|| format!("admin.token of {}", self.file()), |at| at.display().to_string());
+        Ok((token, found))
     }
 }
 
@@ -52,6 +79,10 @@ pub(super) struct Api {
     client: Client,
     base: Url,
     token: SecretString,
+    /// What names `base`, for people.
+    named_by: String,
+    /// What holds the token, for people.
+    held_by: String,
 }
 
 impl Api {
@@ -60,18 +91,33 @@ impl Api {
     /// # Errors
     /// When the configuration is not usable, or names no token and none was made yet.
     pub(super) fn of(place: &Place) -> anyhow::Result<Self> {
-        let with_token = place.token_env.is_none();
+        let with_token = place.token_env.is_none() && place.token_file.is_none();
         let (admin, store) = Settings::load_admin(place.config.as_deref(), &Environment::of_process(), with_token)?;
-        let token = match &place.token_env {
-            Some(name) => std::env::var(name).with_context(|| format!("the variable {name}"))?.into(),
-            None => {
-                let why = "the admin token is beside the journal, whose path counts from the bridge's working directory; \
-                           --token-env names a variable that holds it";
-                AdminToken::load(&admin, &store).context(why)?.token
-            }
+        let (token, held_by) = place.token(&admin, &store)?;
+        let (base, named_by) = match &place.admin {
+            Some(url) => (url.clone(), "by --admin".into()),
+            None => (app::local("http", admin.listen), format!("by admin.listen of {}", place.file())),
         };
-        let base = place.admin.clone().unwrap_or_else(|| app::local("http", admin.listen));
-        Ok(Self { client: relay::client(None, None)?, base, token })
+        Ok(Self { client: relay::client(None, None)?, base, token, named_by, held_by })
+    }
+
+    /// What to say where nobody answers. The file may be ahead of the bridge.
+    fn nobody(&self) -> String {
+        let Self { base, named_by, .. } = self;
+        format!(
+            "no bridge answers at {base} ({named_by}); does it run? If it was started with another admin.listen, it \
+             listens there until a restart: name that by --admin URL"
+        )
+    }
+
+    /// What to do about a token that is refused. The file may be ahead of the bridge.
+    fn stranger(&self) -> String {
+        let Self { base, named_by, held_by, .. } = self;
+        format!(
+            "tried: {held_by}, at {base} ({named_by}). If the configuration names another token than the bridge has \
+             read, show the one it has by --token-env VARIABLE or --token-file FILE; or send the process SIGHUP, on \
+             which it reads the configuration without being asked for a token"
+        )
     }
 
     /// The status and the text of a path that takes no token.
@@ -80,7 +126,7 @@ impl Api {
     /// When the bridge cannot be reached.
     pub(super) async fn open(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let answer = self.client.get(self.base.join(path)?).timeout(PATIENCE).send().await;
-        let answer = answer.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
+        let answer = answer.with_context(|| self.nobody())?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
@@ -105,15 +151,16 @@ impl Api {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string()),
             None => request,
         };
-        let answer =
-            request.send().await.with_context(|| format!("no bridge answers at {}; does it run?", self.base))?;
+        let answer = request.send().await.with_context(|| self.nobody())?;
         let status = answer.status();
         let text = answer.text().await?;
         let body = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
         if !status.is_success() {
             let faults = body["faults"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
-            let said = faults.fold(detail, |told, fault| format!("{told}\n  {fault}"));
+            let advice = (status == StatusCode::UNAUTHORIZED).then(|| self.stranger());
+            let lines = faults.map(str::to_owned).chain(advice);
+            let said = lines.fold(detail, |told, line| format!("{told}\n  {line}"));
             return Err(Declined { said, is_bad_input: status == StatusCode::BAD_REQUEST }.into());
         }
         Ok(body)

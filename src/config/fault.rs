@@ -31,7 +31,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the file's sections.
+/// Everything that is wrong with a configuration, in the order of the file's lines: before them what
+/// concerns the file as a whole, after them what the environment says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 

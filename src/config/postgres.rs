@@ -29,6 +29,11 @@ impl Database {
         &self.url
     }
 
+    /// Whether the URL is the same, whatever the password beside it.
+    pub fn has_url_of(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
+    }
+
     /// The password that is configured beside the URL.
     pub fn password(&self) -> Option<&SecretString> {
         self.password.as_ref()
@@ -46,7 +51,7 @@ impl Database {
 impl PartialEq for Database {
     fn eq(&self, other: &Self) -> bool {
         let password = |of: &Self| of.password.as_ref().map(|password| password.expose_secret().to_owned());
-        self.url.expose_secret() == other.url.expose_secret() && password(self) == password(other)
+        self.has_url_of(other) && password(self) == password(other)
     }
 }
 

@@ -1,100 +1,15 @@
 //! Reading a section of the tree key by key, so that every key is either understood or refused and
 //! all faults are found in one pass.
 
-use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::path::{Path, PathBuf};
-
 use super::fault::Fault;
-use super::prints::{self, Prints};
-use super::secret::Environment;
+pub(super) use super::reader::{Reader, Wrong};
 use super::tree::{Item, Origin, Table, Value};
-
-/// What reading a value depends on beside the value, and where faults gather.
-pub(super) struct Reader<'e> {
-    pub(super) environment: &'e Environment,
-    /// From where relative paths of secrets and certificates count.
-    pub(super) folder: PathBuf,
-    file: String,
-    faults: RefCell<Vec<Fault>>,
-    warnings: RefCell<Vec<String>>,
-    prints: RefCell<Prints>,
-    /// What the value that is being read stands for, where that is not itself.
-    content: Cell<Option<u64>>,
-}
-
-impl<'e> Reader<'e> {
-    pub(super) fn new(file: &str, folder: &Path, environment: &'e Environment) -> Self {
-        Self {
-            environment,
-            folder: folder.to_owned(),
-            file: file.to_owned(),
-            faults: RefCell::default(),
-            warnings: RefCell::default(),
-            prints: RefCell::default(),
-            content: Cell::default(),
-        }
-    }
-
-    pub(super) fn warn(&self, warning: String) {
-        self.warnings.borrow_mut().push(warning);
-    }
-
-    pub(super) fn fault(&self, fault: Fault) {
-        self.faults.borrow_mut().push(fault);
-    }
-
-    /// Notes what the value that is being read stands for: a secret's text, a file's content.
-    pub(super) fn stands_for(&self, content: &[u8]) {
-        self.content.set(Some(prints::of_content(content)));
-    }
-
-    fn print(&self, path: String, item: &Item) {
-        let print = self.content.take().unwrap_or_else(|| prints::of_item(item));
-        self.prints.borrow_mut().insert(path, print);
-    }
-
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<String>, Prints) {
-        (self.faults.into_inner(), self.warnings.into_inner(), self.prints.into_inner())
-    }
-}
-
-/// Why a value is not what its key takes.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    found: Option<String>,
-    expected: String,
-    advice: String,
-}
-
-impl Wrong {
-    pub(super) fn new(expected: impl Into<String>) -> Self {
-        Self { found: None, expected: expected.into(), advice: String::new() }
-    }
-
-    /// Says what was found, in place of the value itself.
-    pub(super) fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
-        self
-    }
-
-    pub(super) fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = advice.into();
-        self
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "found {:?}; expected {}. {}", self.found, self.expected, self.advice)
-    }
-}
 
 /// One table, while it is read.
 pub(super) struct Section<'r, 'e> {
     reader: &'r Reader<'e>,
     path: String,
-    place: String,
+    place: Origin,
     items: Table,
     known: Vec<&'static str>,
 }
@@ -102,10 +17,10 @@ pub(super) struct Section<'r, 'e> {
 impl<'r, 'e> Section<'r, 'e> {
     /// The whole configuration.
     pub(super) fn root(reader: &'r Reader<'e>, items: Table) -> Self {
-        Self { reader, path: String::new(), place: reader.file.clone(), items, known: Vec::new() }
+        Self { reader, path: String::new(), place: Origin::File(reader.file.as_str().into()), items, known: Vec::new() }
     }
 
-    fn inner(&self, key: &str, place: String, items: Table) -> Self {
+    fn inner(&self, key: &str, place: Origin, items: Table) -> Self {
         Self { reader: self.reader, path: self.path_of(key), place, items, known: Vec::new() }
     }
 
@@ -129,7 +44,7 @@ impl<'r, 'e> Section<'r, 'e> {
             }
             Err(wrong) => {
                 let found = wrong.found.unwrap_or_else(|| item.shown());
-                self.note(item.origin.to_string(), key, found, wrong.expected, wrong.advice);
+                self.note(&item.origin, key, found, wrong.expected, wrong.advice);
                 None
             }
         }
@@ -145,7 +60,7 @@ impl<'r, 'e> Section<'r, 'e> {
         if !self.has(key) {
             self.known.push(key);
             let advice = format!("Add `{key}` to this section.");
-            self.note(self.place.clone(), key, "nothing".into(), expected.to_owned(), advice);
+            self.note(&self.place, key, "nothing".into(), expected.to_owned(), advice);
             return None;
         }
         self.value(key, parse)
@@ -160,14 +75,14 @@ impl<'r, 'e> Section<'r, 'e> {
     pub(super) fn section(&mut self, key: &'static str) -> Option<Self> {
         self.known.push(key);
         match self.items.remove(key)? {
-            Item { value: Value::Table(items), origin } => Some(self.inner(key, origin.to_string(), items)),
+            Item { value: Value::Table(items), origin } => Some(self.inner(key, origin, items)),
             Item { origin: Origin::Variable(name), .. } => {
                 self.reader.warn(format!("environment variable {name} overrides nothing: {key:?} is a section"));
                 None
             }
             other => {
                 let advice = format!("Write a [{}] section, or {{ … }}.", self.path_of(key));
-                self.note(other.origin.to_string(), key, other.kind().into(), "a table".into(), advice);
+                self.note(&other.origin, key, other.kind().into(), "a table".into(), advice);
                 None
             }
         }
@@ -183,19 +98,19 @@ impl<'r, 'e> Section<'r, 'e> {
     pub(super) fn sections(&mut self, key: &'static str) -> Vec<Self> {
         self.known.push(key);
         let Some(item) = self.items.remove(key) else { return Vec::new() };
-        let origin = item.origin.to_string();
+        let origin = item.origin;
         let mut sections = Vec::new();
         match item.value {
             Value::List(items) if items.iter().all(|item| matches!(item.value, Value::Table(_))) => {
                 for item in items {
                     if let Value::Table(inner) = item.value {
-                        sections.push(self.inner(key, item.origin.to_string(), inner));
+                        sections.push(self.inner(key, item.origin, inner));
                     }
                 }
             }
             _ => {
                 let advice = format!("Write each as its own [[{}]] section.", self.path_of(key));
-                self.note(origin, key, "something else".into(), "an array of tables".into(), advice);
+                self.note(&origin, key, "something else".into(), "an array of tables".into(), advice);
             }
         }
         sections
@@ -205,12 +120,13 @@ impl<'r, 'e> Section<'r, 'e> {
     pub(super) fn named_sections(&mut self) -> Vec<(String, Self)> {
         let mut named = Vec::new();
         for (name, item) in std::mem::take(&mut self.items) {
-            let place = item.origin.to_string();
+            let kind = item.kind();
+            let place = item.origin;
             match item.value {
                 Value::Table(items) => named.push((name.clone(), self.inner(&name, place, items))),
                 _ => {
                     let advice = format!("Write a section [{}].", self.path_of(&name));
-                    self.note(place, &name, item.kind().into(), "a table".into(), advice);
+                    self.note(&place, &name, kind.into(), "a table".into(), advice);
                 }
             }
         }
@@ -219,13 +135,13 @@ impl<'r, 'e> Section<'r, 'e> {
 
     /// Notes a fault that concerns a key of this section, or (empty key) the section.
     pub(super) fn fault(&self, key: &str, found: impl Into<String>, expected: impl Into<String>, advice: &str) {
-        let place = self.items.get(key).map_or_else(|| self.place.clone(), |item| item.origin.to_string());
+        let place = self.items.get(key).map_or(&self.place, |item| &item.origin);
         self.note(place, key, found.into(), expected.into(), advice.into());
     }
 
-    fn note(&self, place: String, key: &str, found: String, expected: String, advice: String) {
+    fn note(&self, place: &Origin, key: &str, found: String, expected: String, advice: String) {
         let key = if key.is_empty() { self.path.clone() } else { self.path_of(key) };
-        self.reader.fault(Fault { place, key, found, expected, advice });
+        self.reader.fault(place.rank(), Fault { place: place.to_string(), key, found, expected, advice });
     }
 
     pub(super) fn reader(&self) -> &'r Reader<'e> {
@@ -245,7 +161,7 @@ impl<'r, 'e> Section<'r, 'e> {
                 self.reader.warn(format!("environment variable {name} overrides nothing: no key `{path}`. {advice}"));
             } else {
                 let expected = format!("one of {}", self.known.join(", "));
-                self.note(item.origin.to_string(), key, "an unknown key".into(), expected, advice);
+                self.note(&item.origin, key, "an unknown key".into(), expected, advice);
             }
         }
     }
@@ -259,7 +175,9 @@ pub(super) fn meant<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree;
+    use std::path::Path;
+
+    use super::super::{Environment, tree};
     use super::*;
 
     #[test]
@@ -274,6 +192,20 @@ mod tests {
         assert_eq!((faults[0].place.as_str(), faults[0].key.as_str()), ("f.toml, line 2", "lisen"));
         assert_eq!(faults[0].advice, "Did you mean `listen`?");
         assert!(!faults[1].advice.contains("mean"));
+    }
+
+    #[test]
+    fn faults_come_in_the_order_of_the_lines() {
+        let environment = Environment::default();
+        let reader = Reader::new("f.toml", Path::new(""), &environment);
+        let text = "b.x = 1\n[org.a]\nz = 1\na = 2\n[admin]\nx = 1";
+        let mut root = Section::root(&reader, tree::parse("f.toml", text).unwrap());
+        root.section("admin").unwrap().finish();
+        root.required("listen", "an address", |_, _| Ok(()));
+        root.section("org").unwrap().named_sections().into_iter().for_each(|(_, org)| org.finish());
+        root.finish();
+        let keys: Vec<_> = reader.finish().0.into_iter().map(|fault| fault.key).collect();
+        assert_eq!(keys, ["listen", "b", "org.a.z", "org.a.a", "admin.x"], "what is missing has no line");
     }
 
     #[test]

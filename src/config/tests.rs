@@ -303,5 +303,5 @@ fn what_compares_with_workday_needs_to_know_where_that_is() {
     );
     let faults = Settings::from_toml("f.toml", &text, Path::new(""), &Environment::default()).unwrap_err();
     let keys: Vec<_> = faults.0.iter().map(|fault| fault.key.rsplit('.').next().unwrap()).collect();
-    assert_eq!(keys, ["soap_url", "client_id", "client_secret", "refresh_token"], "{faults}");
+    assert_eq!(keys, ["client_id", "client_secret", "refresh_token", "soap_url"], "{faults}");
 }

@@ -16,15 +16,29 @@ use super::secret::Environment;
 /// Where a value was written.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
+    /// In the file as a whole.
+    File(Arc<str>),
     /// In the file, on this line (from 1).
     Line(Arc<str>, usize),
     /// In an environment variable.
     Variable(String),
 }
 
+impl Origin {
+    /// By what faults are put in order: what the file lacks, its lines, then the environment.
+    pub(super) fn rank(&self) -> usize {
+        match self {
+            Self::File(_) => 0,
+            Self::Line(_, line) => *line,
+            Self::Variable(_) => usize::MAX,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File(file) => f.write_str(file),
             Self::Line(file, line) => write!(f, "{file}, line {line}"),
             Self::Variable(name) => write!(f, "environment variable {name}"),
         }

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import signal
 import subprocess
 import time
 import urllib.error
@@ -49,11 +48,6 @@ class Process:
             if not line:
                 raise SystemExit(f"{command} did not start:\n{self.log.read_text()}")
             self.addresses.append(line.split()[-1].rstrip("/"))
-
-    def reload(self):
-        """Sends SIGHUP and waits until the log says what came of it."""
-        self.child.send_signal(signal.SIGHUP)
-        wait_for("the configuration was reloaded", lambda: "was reloaded" in self.log.read_text())
 
     def stop(self):
         """Sends SIGTERM and gives the exit code."""

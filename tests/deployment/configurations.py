@@ -1,10 +1,12 @@
 """Starts the bridge with each configuration in deploy/, as the files around it would start it.
 
 The secrets are where the unit, the compose file or the manifests put them; the journal lies where
-they keep it; the probes and the health check ask what the bridge answers; it reloads and stops.
+they keep it; the probes and the health check ask what the bridge answers; it reloads, by the command
+that the unit or the documents name, refuses a bad file, and stops.
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -13,7 +15,7 @@ import tempfile
 
 import yaml
 
-from bridge import Process, fetch, wait_for
+from bridge import PATIENCE, Process, fetch, wait_for
 
 DEPLOY = pathlib.Path("deploy")
 BINARY = sys.argv[1]
@@ -23,13 +25,20 @@ IMAGE = subprocess.check_output([BINARY, "--version"], text=True).strip().replac
 
 def manifests():
     """All Kubernetes objects by kind and name."""
-    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    files = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
     objects = [each for file in files for each in yaml.safe_load_all(file.read_text())]
     return {(each["kind"], each["metadata"]["name"]): each for each in objects}
 
 
+def commented_reload(file):
+    """The words of the reload that a file's comment shows, as they are typed in the container."""
+    text = (DEPLOY / file).read_text().replace("\\\n#", "")
+    (command,) = re.findall(r"exec .* (/usr/bin/imper-bridge +reload [^#\n]*?) *(?:#.*)?$", text, re.M)
+    return command.split()
+
+
 def systemd():
-    """What the unit says: configuration, where secrets are and which, where the journal may lie, probes."""
+    """What the unit says: configuration, where secrets are and which, where the journal may lie, probes, reload."""
     unit = (DEPLOY / "systemd/imper-bridge.service").read_text()
     secrets = re.findall(r"^LoadCredential=([^:]+):/etc/imper-bridge/secrets/\1$", unit, re.M)
     assert "serve --config /etc/imper-bridge/bridge.toml\n" in unit
@@ -38,7 +47,8 @@ def systemd():
     socket = (DEPLOY / "systemd/imper-bridge.socket").read_text()
     (at,) = re.findall(r"^ListenStream=(.+)$", socket, re.M)
     assert f'listen = "{at}"' in text, "the socket is where bridge.toml says"
-    return text, "/run/credentials/imper-bridge.service", secrets, state, []
+    (reload,) = re.findall(r"^ExecReload=\+(.+)$", unit, re.M)
+    return text, "/run/credentials/imper-bridge.service", secrets, state, [], reload.split()
 
 
 def compose():
@@ -47,7 +57,7 @@ def compose():
     volumes = dict(each.split(":")[:2] for each in service["volumes"])
     assert volumes["./compose/config"] == "/etc/imper-bridge"
     text = (DEPLOY / "compose/config/bridge.toml").read_text()
-    return text, "/run/secrets", service["secrets"], volumes["journal"], []
+    return text, "/run/secrets", service["secrets"], volumes["journal"], [], commented_reload("compose.yaml")
 
 
 def compose_postgres():
@@ -84,7 +94,7 @@ def kubernetes():
     secrets = objects["Secret", volumes["secrets"]["secret"]["secretName"]]["stringData"]
     assert ("PersistentVolumeClaim", volumes["journal"]["persistentVolumeClaim"]["claimName"]) in objects
     probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
-    return text, mounts["secrets"], list(secrets), mounts["journal"], probes
+    return text, mounts["secrets"], list(secrets), mounts["journal"], probes, commented_reload("kubernetes/config.yaml")
 
 
 def image(instruction):
@@ -93,9 +103,23 @@ def image(instruction):
     return json.loads(re.search(rf"^{instruction}\b.*?(\[.*\])$", text, re.M)[1])
 
 
+def reload_by_command(bridge, config, command, admin):
+    """Has the bridge reload: the file as it is, which works, then a bad one, which the command's exit code tells."""
+    assert command[1] == "reload"
+    text = config.read_text()
+    anywhere = {**os.environ, "IMPER_BRIDGE_ADMIN__LISTEN": admin}
+    reload = lambda: subprocess.run(command, env=anywhere, capture_output=True, text=True, timeout=PATIENCE)
+    good = reload()
+    assert good.returncode == 0 and "was reloaded" in bridge.log.read_text(), good
+    config.write_text(text + "[limits]\nxml_depth = 'deep'\n")
+    bad = reload()
+    assert bad.returncode == 1 and "limits.xml_depth" in bad.stderr, bad
+    config.write_text(text)
+
+
 def try_out(name, configuration):
     """Runs the bridge with it from start to stop."""
-    text, folder, secrets, state, probes = configuration
+    text, folder, secrets, state, probes, reload = configuration
     named = re.findall(r'file = "([^"]+)"', text)
     assert sorted(named) == sorted(f"{folder}/{secret}" for secret in secrets), (named, secrets)
     (store,) = re.findall(r'^url = "sqlite:(.+)"$', text, re.M)
@@ -108,7 +132,8 @@ def try_out(name, configuration):
         config = pathlib.Path(work, "bridge.toml")
         config.write_text(text.replace(folder, work).replace(state, work))
         anywhere = {"IMPER_BRIDGE_LISTEN": "127.0.0.1:0", "IMPER_BRIDGE_ADMIN__LISTEN": "127.0.0.1:0"}
-        as_configured = lambda words: [str(config) if word == "/etc/imper-bridge/bridge.toml" else word for word in words]
+        places = {"/etc/imper-bridge/bridge.toml": str(config), "/etc/imper-bridge/secrets/admin-token": f"{work}/admin-token"}
+        as_configured = lambda words: [places.get(word, word) for word in words]
         program = image("ENTRYPOINT")
         assert program == image("HEALTHCHECK")[:1]
         command = [BINARY, *as_configured(image("CMD"))]
@@ -124,10 +149,10 @@ def try_out(name, configuration):
             there = {"IMPER_BRIDGE_ADMIN__LISTEN": f"0.0.0.0:{port}", "IMPER_BRIDGE_BEHIND_TLS_PROXY": "true"}
             with Process(check, 0, f"{work}/health", there) as health:
                 assert health.child.wait() == 0, health.log.read_text()
-            bridge.reload()
+            reload_by_command(bridge, config, [BINARY, *as_configured(reload[1:])], f"127.0.0.1:{port}")
             assert bridge.stop() == 0, bridge.log.read_text()
             warnings = [line for line in bridge.log.read_text().splitlines() if " WARN " in line or " ERROR " in line]
-            assert not warnings, warnings
+            assert len(warnings) == 1 and "the old one stays in force" in warnings[0], warnings
             with Process(check, 0, f"{work}/health", there) as health:
                 assert health.child.wait() == 1, "a bridge that is gone is not healthy"
     print(f"ok    {name}: starts, answers {len(probes)} probes and its health check, reloads, stops")

@@ -11,11 +11,15 @@ VERSIONS = ["1.30", "1.37"]
 DRAIN = 30
 
 objects = {}
-for file in sorted(pathlib.Path("deploy/kubernetes").glob("*.yaml")):
+for file in sorted(pathlib.Path("deploy/kubernetes").rglob("*.yaml")):
     for each in yaml.safe_load_all(file.read_text()):
         for version in VERSIONS:
             kubernetes_validate.validate(each, version, strict=True)
         objects[each["kind"], each["metadata"]["name"]] = each
+
+# What is in the folder itself is applied as it stands, and holds no stand-in for a secret.
+applied = sorted(pathlib.Path("deploy/kubernetes").glob("*.yaml"))
+assert applied and not any("kind: Secret\n" in file.read_text() for file in applied)
 
 # The schemas would notice a slip.
 wrong = copy.deepcopy(objects["Deployment", "imper-bridge"])

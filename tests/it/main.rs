@@ -54,6 +54,8 @@ mod reconcile;
 mod refused;
 mod relay;
 mod reload;
+mod reload_command;
+mod reload_keys;
 mod restoring;
 mod rotation;
 mod security;
