@@ -62,6 +62,8 @@
 //! - `xml` has one reader for untrusted bytes, and it is strict. Only Workday's answers are given types by
 //!   another, and only what the strict one has read to its end.
 //! - Secrets are `secrecy` values from the configuration to the header they stand in.
+//! - What goes out to relays and to Workday follows no redirect and no proxy of the environment: [`outbound`]
+//!   makes both clients.
 //!
 //! Without the feature `server` (on by default) only [`domain`], [`refusal`], [`soap`] and [`xml`]
 //! remain: enough to read messages, with few dependencies.
@@ -103,6 +105,8 @@ pub mod metrics;
 pub mod net;
 #[cfg(feature = "server")]
 pub mod organisation;
+#[cfg(feature = "server")]
+pub mod outbound;
 #[cfg(feature = "server")]
 pub mod problem;
 #[cfg(feature = "server")]

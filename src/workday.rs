@@ -10,7 +10,7 @@
 //! | an answer without end, or that drips | [`line::MOST`] bytes; a deadline over everything |
 //! | entities that expand; nesting or elements without end | [`crate::xml`] reads the whole answer first |
 //! | pages without end | [`client::MOST_PAGES`] |
-//! | a redirect that leads credentials elsewhere | none is followed |
+//! | a redirect that leads credentials elsewhere | none is followed, see [`crate::outbound`] |
 //! | an account that is locked by wrong passwords | a denial is told apart, so that the caller pauses |
 
 mod answers;
