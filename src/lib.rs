@@ -68,6 +68,7 @@
 //! Without the feature `server` (on by default) only [`domain`], [`refusal`], [`soap`] and [`xml`]
 //! remain: enough to read messages, with few dependencies.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "server"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod domain;
