@@ -114,8 +114,28 @@ impl Api {
             let faults = body["faults"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
             let said = faults.fold(detail, |told, fault| format!("{told}\n  {fault}"));
-            return Err(Declined { said, is_bad_input: status == StatusCode::BAD_REQUEST }.into());
+            return Err(Declined { said: with_options(&said), is_bad_input: status == StatusCode::BAD_REQUEST }.into());
         }
         Ok(body)
+    }
+}
+
+/// A flag of the API's query is an option of the command line, by the same name.
+fn with_options(said: &str) -> String {
+    let word = |word: &str| match word.strip_suffix("=true") {
+        Some(flag) => format!("--{}", flag.replace('_', "-")),
+        None => word.to_owned(),
+    };
+    said.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_api_are_options_of_the_terminal() {
+        let said = "With force=true it is sent. With dry_run=true it is counted; a = b stays.";
+        assert_eq!(with_options(said), "With --force it is sent. With --dry-run it is counted; a = b stays.");
     }
 }
