@@ -182,7 +182,7 @@ impl Directory {
 pub struct Organisations(Arc<ArcSwap<Directory>>);
 
 impl Organisations {
-    /// Puts a directory in force.
+    /// Puts a first directory in force; a reload swaps it for another, whole.
     pub fn new(directory: Directory) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(directory)))
     }
