@@ -135,7 +135,7 @@ fn fault_status(configured: config::FaultStatus) -> soap::FaultStatus {
     }
 }
 
-/// All organisations of one configuration.
+/// All organisations of one configuration. It never changes: a reload makes another.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// Sorted by id.
