@@ -118,7 +118,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Lets in everyone, whatever they show.
+    /// Lets in everyone, whatever they show: `auth.none`, which only a loopback listener accepts.
     pub fn open() -> Self {
         Self { open: true, ..Self::default() }
     }

@@ -24,7 +24,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER.
+    /// Reads a certificate in DER. What cannot be read has neither a subject nor an end.
     pub fn from_der(der: &[u8]) -> Self {
         let read = x509_cert::Certificate::from_der(der).ok();
         let subject = read.as_ref().map(|read| Subject(read.tbs_certificate().subject().clone()));

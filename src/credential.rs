@@ -31,7 +31,7 @@ impl Credential {
         &self.secret
     }
 
-    /// Notes that it was used now.
+    /// Notes a use at this time; where no clock was given, nothing.
     pub fn note_use(&self) {
         if let Some(clock) = &self.clock {
             self.last_use.store(clock.now().as_microsecond(), Relaxed);
@@ -71,7 +71,7 @@ pub struct Credentials {
 type Place = (OrgId, &'static str, u64);
 
 impl Credentials {
-    /// None was used yet.
+    /// Begins with no use noted; `clock` gives the times of the uses to come.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, seed: RandomState::new(), notes: Mutex::default() }
     }

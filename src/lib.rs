@@ -62,10 +62,13 @@
 //! - `xml` has one reader for untrusted bytes, and it is strict. Only Workday's answers are given types by
 //!   another, and only what the strict one has read to its end.
 //! - Secrets are `secrecy` values from the configuration to the header they stand in.
+//! - What goes out to relays and to Workday follows no redirect and no proxy of the environment: [`outbound`]
+//!   makes both clients.
 //!
 //! Without the feature `server` (on by default) only [`domain`], [`refusal`], [`soap`] and [`xml`]
 //! remain: enough to read messages, with few dependencies.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "server"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod domain;
@@ -103,6 +106,8 @@ pub mod metrics;
 pub mod net;
 #[cfg(feature = "server")]
 pub mod organisation;
+#[cfg(feature = "server")]
+pub mod outbound;
 #[cfg(feature = "server")]
 pub mod problem;
 #[cfg(feature = "server")]

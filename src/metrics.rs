@@ -53,7 +53,7 @@ pub struct Moment<'m> {
 }
 
 impl Metrics {
-    /// Families without any figures.
+    /// All families, described but without a series: organisations come as they are [`expect`](Self::expect)ed.
     pub fn new() -> Self {
         let mut registry = Registry::default();
         process::register(&mut registry);

@@ -1,4 +1,5 @@
-//! The public listener: connections and bodies, none of which can be held open for nothing.
+//! Listening: TCP, TLS and the bodies of requests, none of which can be held open for nothing. What is
+//! served there is the business of [`crate::public`] and [`crate::admin`].
 //!
 //! actix's own timer covers the head of a connection's first request only, and nothing covers
 //! bodies: a client that drips a second head or a body holds a connection, and what belongs to it,

@@ -135,7 +135,7 @@ fn fault_status(configured: config::FaultStatus) -> soap::FaultStatus {
     }
 }
 
-/// All organisations of one configuration.
+/// All organisations of one configuration. It never changes: a reload makes another.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// Sorted by id.
@@ -182,7 +182,7 @@ impl Directory {
 pub struct Organisations(Arc<ArcSwap<Directory>>);
 
 impl Organisations {
-    /// Puts a directory in force.
+    /// Puts a first directory in force; a reload swaps it for another, whole.
     pub fn new(directory: Directory) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(directory)))
     }

@@ -1,4 +1,4 @@
-//! The public listener: the SOAP endpoint, its WSDL and schemas, the JSON intake, and health.
+//! The routes of the public listener: the SOAP endpoint, its WSDL and schemas, the JSON intake, and health.
 
 mod description;
 mod draft;

@@ -133,7 +133,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with its sentence.
+    /// A refusal with its sentence, which is sent to the caller.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

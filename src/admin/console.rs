@@ -55,7 +55,7 @@ use watchers::Watchers;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// What the console keeps in memory.
+/// What the console keeps between requests, in memory alone: a restart signs everybody out.
 pub struct Console {
     sessions: Sessions,
     sign_ins: SignIns,
@@ -64,7 +64,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// Nobody is signed in.
+    /// Begins with nobody signed in and nothing counted.
     pub fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
             sessions: Sessions::new(Arc::clone(clock)),

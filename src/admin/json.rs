@@ -89,12 +89,33 @@ pub(super) fn erasure(erasure: journal::Erasure) -> Erasure {
         receipt: erasure.number,
         orgid: erasure.org,
         state: if erasure.done_at.is_some() { ErasureState::Done } else { ErasureState::Waiting },
-        asked_at: erasure.asked_at.to_string(),
+        asked_at: time(erasure.asked_at),
         done_at: text(erasure.done_at),
         events: erasure.events,
     }
 }
 
+/// A time as the API writes it: to the millisecond, as the journal's clock ticks.
+pub(super) fn time(at: Timestamp) -> String {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at).to_string()
+}
+
 fn text(at: Option<Timestamp>) -> Option<String> {
-    at.map(|at| at.to_string())
+    at.map(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_no_more_than_milliseconds() {
+        for (at, written) in [
+            ("2026-04-09T14:30:00.123456789Z", "2026-04-09T14:30:00.123Z"),
+            ("2026-04-09T14:30:00.000999Z", "2026-04-09T14:30:00Z"),
+            ("2026-04-09T14:30:00Z", "2026-04-09T14:30:00Z"),
+        ] {
+            assert_eq!(time(at.parse().unwrap()), written);
+        }
+    }
 }

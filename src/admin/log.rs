@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::openapi::Always;
 use super::parameters::Parameters;
 use super::routes::Routes;
-use super::{Admin, Problem, Token};
+use super::{Admin, Problem, Token, json};
 use crate::log::{self, Entry};
 
 pub(super) fn routes() -> Routes {
@@ -46,7 +46,7 @@ pub(super) async fn lines(admin: Data<Admin>, request: HttpRequest) -> Result<Js
     let token = admin.caller(&request)?;
     Parameters::of(&request, &[])?;
     let seen = log::recent().into_iter().filter(|entry| is_seen(&token, entry));
-    let line = |Entry { at, level, message, fields }| Line { at: at.to_string(), level, message, fields };
+    let line = |Entry { at, level, message, fields }| Line { at: json::time(at), level, message, fields };
     Ok(Json(Lines { lines: seen.map(line).collect() }))
 }
 

@@ -96,7 +96,7 @@ fn item(RefusedRecord { id, at, head }: RefusedRecord) -> Item {
         note: note(&head),
         id: id.to_string(),
         orgid: head.org,
-        at: at.to_string(),
+        at: json::time(at),
         code: head.code,
         message: head.message,
         place: head.place,

@@ -69,18 +69,19 @@ impl Token {
         }
     }
 
-    /// Whether the token sees this organisation.
+    /// Whether the token may be told of this organisation: one bound to others takes it for unknown.
     pub fn sees(&self, org: &OrgId) -> bool {
         self.orgs.as_ref().is_none_or(|own| own.contains(org))
     }
 }
 
-/// All tokens in force.
+/// The tokens that open the admin listener, `admin.token` and those of `[[admin.tokens]]`. A reload
+/// swaps them whole.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens(Vec<Token>);
 
 impl Tokens {
-    /// These tokens.
+    /// Opens the admin listener to these and to no other.
     pub fn new(tokens: Vec<Token>) -> Self {
         Self(tokens)
     }

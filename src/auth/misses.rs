@@ -19,7 +19,7 @@ use crate::domain::OrgId;
 /// For how long after the last of them they are spoken of.
 const SPOKEN_OF: SignedDuration = SignedDuration::from_hours(1);
 
-/// Messages whose credentials were refused.
+/// How many messages of one organisation had credentials that were refused, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missed {
     /// How many came, those among them that were not looked at because too many had failed.
@@ -32,7 +32,7 @@ pub struct Missed {
     pub because: Denied,
 }
 
-/// Those of all organisations.
+/// The refused messages of all organisations, each kept until an hour after its last one.
 pub struct Misses {
     clock: Arc<dyn Clock>,
     organisations: Mutex<HashMap<OrgId, (Missed, IpAddr)>>,
@@ -41,7 +41,7 @@ pub struct Misses {
 }
 
 impl Misses {
-    /// There are none.
+    /// Begins with no message refused; `clock` says when one comes, and when an hour has passed.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, organisations: Mutex::default(), any: AtomicBool::new(false) }
     }

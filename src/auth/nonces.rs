@@ -29,7 +29,7 @@ const CAPACITY: usize = 65_536;
 /// A digest of a nonce, which a sender may make of any length.
 pub type Digest = [u8; 20];
 
-/// What a ledger says in time.
+/// What a ledger says in time: whether the nonce was not there yet.
 pub type Entered = Pin<Box<dyn Future<Output = Result<bool, Unanswered>> + Send>>;
 
 /// A ledger does not answer.
@@ -48,7 +48,7 @@ pub trait Ledger: Send + Sync {
     fn strike(&self, org: &OrgId, nonce: Digest);
 }
 
-/// The nonces of all organisations.
+/// The nonces that were used, by organisation, each for as long as its token would be good.
 pub struct Nonces {
     capacity: usize,
     rooms: Mutex<HashMap<OrgId, Room>>,

@@ -74,7 +74,7 @@ impl Failures {
 }
 
 impl SignIns {
-    /// None has failed.
+    /// Begins with no failure; `clock` says how long ago one was.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, tables: Mutex::default(), any: AtomicBool::new(false) }
     }

@@ -160,9 +160,29 @@ impl Api {
             let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
             let advice = (status == StatusCode::UNAUTHORIZED).then(|| self.stranger());
             let lines = faults.map(str::to_owned).chain(advice);
-            let said = lines.fold(detail, |told, line| format!("{told}\n  {line}"));
+            let said = lines.fold(with_options(&detail), |told, line| format!("{told}\n  {line}"));
             return Err(Declined { said, is_bad_input: status == StatusCode::BAD_REQUEST }.into());
         }
         Ok(body)
+    }
+}
+
+/// A flag of the API's query is an option of the command line, by the same name.
+fn with_options(said: &str) -> String {
+    let word = |word: &str| match word.strip_suffix("=true") {
+        Some(flag) => format!("--{}", flag.replace('_', "-")),
+        None => word.to_owned(),
+    };
+    said.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_api_are_options_of_the_terminal() {
+        let said = "With force=true it is sent. With dry_run=true it is counted; a = b stays.";
+        assert_eq!(with_options(said), "With --force it is sent. With --dry-run it is counted; a = b stays.");
     }
 }

@@ -126,7 +126,7 @@ impl Handled {
     }
 }
 
-/// An attempt under way.
+/// An attempt under way, which does nothing unless it is polled.
 pub type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
 /// Something that events are delivered to: the relay, or the bridge itself.

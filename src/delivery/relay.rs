@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -14,6 +14,7 @@ use super::{Handled, Handler, Handling, Outcome, Reason, verdict};
 use crate::credential::Credential;
 use crate::domain::payload::{EventNames, Payload, Shape};
 use crate::journal::{Answered, Claimed, ReadBack};
+use crate::outbound::{self, describe};
 
 /// How much of an answer is kept.
 const KEPT: usize = 2 * 1024;
@@ -41,15 +42,7 @@ pub enum RelayError {
 /// When a certificate of `ca` (PEM) or the proxy is not usable.
 pub fn client(ca: Option<&[u8]>, proxy: Option<&Url>) -> Result<Client, RelayError> {
     let error = |error: reqwest::Error| RelayError::Client(describe(&error));
-    // The one provider of cryptography; whoever embeds the bridge may have chosen another before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("imper-bridge/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .no_proxy();
-    if let Some(proxy) = proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(error)?);
-    }
+    let mut builder = outbound::client(proxy).map_err(error)?;
     if let Some(ca) = ca {
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(ca).map_err(error)?);
     }
@@ -210,17 +203,6 @@ async fn answer(mut response: Response, patience: Duration) -> (Outcome, Answere
     let error = (outcome != Outcome::Delivered).then(|| format!("the relay answered {status}"));
     let body = (!body.is_empty()).then(|| String::from_utf8_lossy(&body).into_owned());
     (outcome, Answered { status: Some(status), latency: Duration::ZERO, error, body })
-}
-
-/// The causes of an error, without the URL: it may hold what does not belong into a log.
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_connect() { "cannot connect".to_owned() } else { "the request failed".to_owned() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// A W3C `traceparent` (Trace Context, section 3.2): the event's trace with a span of the attempt.

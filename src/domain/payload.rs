@@ -37,7 +37,7 @@ pub enum EventNames {
 }
 
 impl EventNames {
-    /// The spelling of an event type.
+    /// An event type as the relay is told it; of `state_changed` there is one spelling.
     pub fn spell(self, event_type: EventType) -> &'static str {
         match (self, event_type) {
             (Self::Stage, EventType::InterviewStarted) => "interview_stage_started",

@@ -34,7 +34,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Whether the protection is on.
+    /// Whether the protection has begun and not ended.
     pub fn is_active(self) -> bool {
         self.started_at.is_some() && self.ended_at.is_none()
     }

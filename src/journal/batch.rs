@@ -58,7 +58,7 @@ impl Hasher for KeyHasher {
     }
 }
 
-/// A map by [`Key`].
+/// A map by [`Key`], which is a hash already and is not hashed again.
 pub type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
 
 /// A message with the keys under which its store knows what it is compared with.

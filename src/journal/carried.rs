@@ -217,7 +217,7 @@ impl Value {
     }
 }
 
-/// A row on its way.
+/// A row of one store, in the form in which `imper-bridge move` takes it to the other.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Rows of a table are carried in the order of their places, of which no two have the same.

@@ -11,7 +11,7 @@ use crate::domain::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(pub u64);
 
-/// A part of a list.
+/// As many entries of a list as were asked for, and where the rest of it begins.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
     /// The entries, in the order of the query.

@@ -123,7 +123,7 @@ pub enum Verdict {
     Dead,
 }
 
-/// What the other side said.
+/// What the relay or Workday said to an attempt, as the attempt log keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status, where one came.

@@ -19,7 +19,7 @@ const WITHHELD: &[&str] = &["address", "peer"];
 
 static RECENT: Mutex<VecDeque<Entry>> = Mutex::new(VecDeque::new());
 
-/// A line of the log.
+/// A line of the log as the console and `doctor` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// When it was logged.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-/// A text format.
+/// How figures are written for whoever scrapes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.
@@ -13,7 +13,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What an `Accept` header asks for.
+    /// The format that an `Accept` header asks for: OpenMetrics where it is named, whatever its weight.
     pub fn of(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
     }

@@ -38,7 +38,7 @@ impl<S> DeadlineStream<S> {
         Self { stream, deadline, timer: Box::pin(sleep_until(first)), stalled: None }
     }
 
-    /// The deadline it enforces.
+    /// The deadline it enforces, which whoever reads the body looks at as well.
     pub fn deadline(&self) -> &Rc<Deadline> {
         &self.deadline
     }

@@ -16,7 +16,7 @@ pub struct FromWorkday {
 }
 
 impl FromWorkday {
-    /// One that asks by this client.
+    /// Asks by this client, which belongs to the one organisation whose candidates are looked up.
     pub fn new(client: Client) -> Self {
         Self { client }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Public;
-use super::message::{Envelope, store};
+use super::message::{self, Envelope};
 use crate::auth::Authenticated;
 use crate::domain::{Position, Reason, StateChange};
 use crate::journal::{Incoming, Receipt};
@@ -67,7 +67,7 @@ impl Draft {
         let (version, change) = (request.version, request.change.clone());
         let incoming = Incoming { dry_run: true, ..envelope.incoming(request, organisation)? };
         let (position, reason) = (incoming.position, incoming.reason);
-        let receipt = store(public, &organisation.limits, incoming, Instant::now()).await?;
+        let receipt = message::receipt(public, &organisation.limits, incoming, Instant::now()).await?;
         Ok(Preview { version, change, position, reason, receipt })
     }
 }

@@ -120,7 +120,7 @@ async fn take(
     let body = body.map_err(|unread| unread.refusal)?;
     public.rates.take(&organisation.id)?;
     let change = intake::read(&body, organisation.profile.stage_always_required)?;
-    Ok(message::store(public, limits, incoming(organisation, change, request), Instant::now()).await?)
+    Ok(message::receipt(public, limits, incoming(organisation, change, request), Instant::now()).await?)
 }
 
 fn check_media(request: &HttpRequest) -> Result<(), Refusal> {

@@ -79,7 +79,7 @@ impl Envelope {
         let request = request.into_inner();
         let (version, addressing) = (request.version, request.addressing.clone());
         let stored = match self.incoming(request, organisation) {
-            Ok(incoming) => store(public, &organisation.limits, incoming, since).await,
+            Ok(incoming) => receipt(public, &organisation.limits, incoming, since).await,
             Err(refusal) => Err(refusal),
         };
         match stored {
@@ -131,7 +131,7 @@ pub(super) fn taken(span: &Span, receipt: &Receipt) {
 
 /// Waits for the journal's receipt, but not longer than a recruiter may wait who has waited since the
 /// message arrived.
-pub(super) async fn store(
+pub(super) async fn receipt(
     public: &Public,
     limits: &Limits,
     incoming: Incoming,

@@ -17,7 +17,7 @@ const AUGUST_2004_FAULT: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressin
 /// Longest `MessageID` that is taken, in bytes: it is stored with its event.
 pub const MAX_MESSAGE_ID_BYTES: usize = 1024;
 
-/// Which WS-Addressing a message speaks.
+/// Which WS-Addressing a message speaks, by the namespace of its headers; its answer speaks the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressingVersion {
     /// The recommendation, `http://www.w3.org/2005/08/addressing`.
@@ -74,12 +74,12 @@ impl Addressing {
         self.0.message_id.as_deref()
     }
 
-    /// What the message wants done.
+    /// What the message wants done: `wsa:Action` (WS-Addressing 1.0 Core, section 3).
     pub fn action(&self) -> Option<&str> {
         self.0.action.as_deref()
     }
 
-    /// Where the message goes.
+    /// Where the message goes: `wsa:To`. Nothing is decided by it.
     pub fn to(&self) -> Option<&str> {
         self.0.to.as_deref()
     }

@@ -5,7 +5,7 @@ use super::{Addressing, Version};
 use crate::domain::{EventId, EventType, Outcome};
 use crate::xml::writer::Writer;
 
-/// What is sent back.
+/// What is sent back to the caller, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status: 200, or what the SOAP bindings ask for with the fault.

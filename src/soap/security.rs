@@ -13,7 +13,7 @@ use super::vocabulary::{WSSE, WSU};
 use crate::domain::Occurred;
 use crate::xml::{Error, Name, Namespace, Reader, Token};
 
-/// How a password was sent.
+/// How a password was sent: the `Type` of `wsse:Password` (UsernameToken Profile 1.1, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordType {
     /// As it is.

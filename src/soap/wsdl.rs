@@ -51,7 +51,7 @@ pub fn wsdl(namespace: &str, address: &str, bindings: Bindings) -> String {
     out.replace(ADDRESS, &escaped)
 }
 
-/// The SOAPAction that the WSDL names.
+/// The SOAPAction that the WSDL names for the operation in this namespace, without quotes.
 pub fn action(namespace: &str) -> String {
     let quoted = WSDL.split("soapAction=\"").nth(1).and_then(|rest| rest.split('"').next());
     in_namespace(quoted.unwrap_or_default(), namespace)

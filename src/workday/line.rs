@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use crate::outbound::{self, describe};
 
 /// How much of an answer is read; a longer one is refused.
 pub const MOST: usize = 4 * 1024 * 1024;
@@ -50,22 +52,13 @@ pub(super) struct Answer {
 }
 
 impl Line {
-    /// A line, by way of the proxy where there is one; those of the environment are ignored.
+    /// A line, by way of the proxy where there is one.
     ///
     /// # Errors
     /// When the proxy is not usable.
     pub fn new(proxy: Option<&Url>) -> Result<Self, LineError> {
         let error = |error: reqwest::Error| LineError::Client(describe(&error));
-        // The one provider of cryptography; whoever embeds the bridge may have chosen another before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("imper-bridge/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .redirect(redirect::Policy::none())
-            .no_proxy();
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(error)?);
-        }
+        let builder = outbound::client(proxy).map_err(error)?.connect_timeout(CONNECT);
         builder.build().map(Self).map_err(error)
     }
 
@@ -133,15 +126,4 @@ fn charset(content_type: &str) -> Option<String> {
 
 fn failed(error: &reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() { format!("no answer within {:.1} s", timeout.as_secs_f64()) } else { describe(error) }
-}
-
-/// The causes of an error, without the URL.
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_connect() { "cannot connect".to_owned() } else { "the request failed".to_owned() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

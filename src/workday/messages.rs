@@ -61,7 +61,8 @@ impl Reference {
     }
 }
 
-/// A candidate.
+/// What is read of a `Candidate` element of Workday's `Get_Candidates_Response`; a field is `None` where
+/// Workday gives nothing, or the account may not see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// How Workday knows the candidate.
@@ -100,7 +101,7 @@ pub struct Application {
     pub at: Option<String>,
 }
 
-/// A job requisition.
+/// What is read of a `Job_Requisition` element of Workday's `Get_Job_Requisitions_Response`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requisition {
     /// The title of its posting.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use super::client::{Denial, Failure, of_status};
+use super::failure::{Denial, Failure, of_status};
 use super::line::{Authorization, Line};
 use crate::credential::Credential;
 

@@ -21,7 +21,7 @@ const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 pub struct Namespace(u32);
 
 impl Namespace {
-    /// No namespace.
+    /// The namespace of a name without a prefix where no default is declared (Namespaces in XML, section 6.2).
     pub const NONE: Self = Self(0);
     const XML: Self = Self(1);
     const XMLNS: Self = Self(2);

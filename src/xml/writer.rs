@@ -39,7 +39,7 @@ impl Writer {
         self
     }
 
-    /// Adds character data.
+    /// Adds character data, escaped.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.close_tag();
         escape(&mut self.out, text);

@@ -55,6 +55,12 @@ fn every_key_is_documented() {
     assert!(keys.is_empty(), "no word of {keys:?}");
 }
 
+#[test]
+fn the_oldest_rust_is_the_one_of_the_package() {
+    let said = format!("With Rust {} or later", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(README.contains(&said), "{said:?} stands nowhere in the README");
+}
+
 /// The blocks of one language in all documents, each with its document's name.
 fn all_blocks(language: &str) -> Vec<(String, String)> {
     let of =

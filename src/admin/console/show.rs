@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::admin::json::time;
 use crate::domain::{ApplicationId, CandidateEvent, EventType, OrgId, Position};
 use crate::journal::DeliveryState;
 
@@ -25,7 +26,7 @@ impl Moment {
             (day, today) if day[..4] == today[..4] => "%-d %b, %H:%M:%S",
             _ => "%-d %b %Y, %H:%M:%S",
         };
-        Self { exact: at.to_string(), text: at.strftime(form).to_string() }
+        Self { exact: time(at), text: at.strftime(form).to_string() }
     }
 }
 

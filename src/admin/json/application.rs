@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{shown, text};
+use super::{shown, text, time};
 use crate::domain::{ApplicationId, CandidateId, Details, EventId, EventType, OrgId, RequisitionId, Text};
 use crate::journal::{ApplicationRecord, EventRecord, Page, ProtectionRecord, ReadBackRecord, ReadBackState};
 
@@ -141,7 +141,7 @@ fn protection(mut record: ProtectionRecord) -> Protection {
         active: record.span.is_active(),
         started_at: text(record.span.started_at),
         ended_at: text(record.span.ended_at),
-        details: read.map(|(details, read_at)| ReadDetails { details, read_at: read_at.to_string() }),
+        details: read.map(|(details, read_at)| ReadDetails { details, read_at: time(read_at) }),
         read_back: record.read_back.map(read_back),
     }
 }

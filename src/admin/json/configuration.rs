@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::text;
+use super::{text, time};
 use crate::admin::Reloaded;
 use crate::credential::Credential;
 use crate::domain::OrgId;
@@ -102,5 +102,5 @@ pub(in crate::admin) fn credentials<'o>(
         };
         credentials.iter().map(of).collect::<Vec<_>>()
     });
-    Credentials { since: since.to_string(), credentials: all.collect() }
+    Credentials { since: time(since), credentials: all.collect() }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{shown, text};
+use super::{shown, text, time};
 use crate::domain::{CandidateEvent, Outcome, Position, Reason, Source, Text};
 use crate::journal::{AttemptOutcome, AttemptRecord, DeliveryState, EventRecord, Page};
 
@@ -120,7 +120,7 @@ fn event(record: EventRecord) -> EventItem {
 
 pub(in crate::admin) fn event_page(record: EventRecord, attempts: Vec<AttemptRecord>) -> EventPage {
     let attempt = |attempt: AttemptRecord| Attempt {
-        at: attempt.at.to_string(),
+        at: time(attempt.at),
         status: attempt.status,
         outcome: attempt.outcome,
         latency_ms: attempt.latency_ms,

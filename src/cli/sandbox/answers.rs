@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One answer.
+/// How the stand-in relay answers one request: with which status, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The `Retry-After` header, in seconds.
     pub retry_after: Option<u32>,
-    /// How long it takes.
+    /// How long it is held back after the request has arrived.
     pub delay: Duration,
 }
 
 impl Answer {
-    /// An answer at once.
+    /// This status at once, without a `Retry-After`.
     pub fn status(status: u16) -> Self {
         Self { status, retry_after: None, delay: Duration::ZERO }
     }

@@ -105,7 +105,7 @@ impl Sandbox {
         Ok(Self { address, shared, handle, thread: Some(thread) })
     }
 
-    /// Its address.
+    /// The address that it listens at, with the port that it was given.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

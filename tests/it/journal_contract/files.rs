@@ -1,5 +1,6 @@
 //! What the embedded journal keeps of its files.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use imper_bridge::domain::{ApplicationId, CandidateId, protection};
@@ -18,6 +19,20 @@ fn a_second_process_is_told_that_the_journal_is_in_use() {
     let _first = driver.open();
     let refused = driver.try_open().err().expect("one owner at a time").to_string();
     assert!(refused.contains("in use by another process"), "{refused}");
+}
+
+/// Who may read the journal knows who applied where.
+#[test]
+fn all_files_are_their_owners_only() {
+    let driver = EmbeddedDriver::fresh();
+    let journal = driver.open();
+    accept(&*journal, message("A1", "Interview"));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(driver.folder.path()).unwrap().map(Result::unwrap) {
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    assert!(names.iter().any(|name| name.ends_with(".lock")), "{names:?}");
 }
 
 #[test]
