@@ -38,7 +38,7 @@ async fn a_bridge_that_is_elsewhere_is_named_by_hand() {
     let home = Home::new(ACME);
     let bridge = home.start();
     edit(&home, "[admin]\nlisten = \"127.0.0.1:0\"", "[admin]\nlisten = \"127.0.0.1:1\"");
-    let parts = ["http://127.0.0.1:1/", "by admin.listen of bridge.toml", "--admin URL", "until a restart"];
+    let parts = ["http://127.0.0.1:1/", "by admin.listen of bridge.toml", "--admin URL", "until a restart", "SIGHUP"];
     refused(reload(&home, &[]), &parts);
     refused(reload(&home, &["--admin", "http://127.0.0.1:2"]), &["http://127.0.0.1:2/ (by --admin)"]);
     changed(&home, &["--admin", &bridge.admin], "nothing changed\nat the next start: admin.listen\n");
@@ -79,4 +79,6 @@ async fn the_admin_token_is_exchanged_without_a_lock_out() {
     edit(&home, TOKEN, OTHER);
     changed(&home, &at, "removed: token admin-next\nchanged: admin.token\n");
     changed(&home, &at, "nothing changed\n");
+    let with_the_old_one = [at.as_slice(), &["--token-env", "RUNNING"]].concat();
+    refused(reload(&home, &with_the_old_one), &["the token in the variable RUNNING"]);
 }
