@@ -83,9 +83,10 @@ impl Credentials {
         Credential { secret: secret.clone(), clock: Some(Arc::clone(&self.clock)), last_use }
     }
 
-    /// Forgets those that nobody holds any more.
-    pub fn forget_unheld(&self) {
-        self.notes().retain(|_, note| Arc::strong_count(note) > 1);
+    /// Forgets those that nobody holds any more and that were never used. A use is remembered for the life of
+    /// the process: what is taken out and put back was used all the same.
+    pub fn forget_unused(&self) {
+        self.notes().retain(|_, note| Arc::strong_count(note) > 1 || note.load(Relaxed) != 0);
     }
 
     fn notes(&self) -> MutexGuard<'_, HashMap<Place, Arc<AtomicI64>>> {
@@ -125,16 +126,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_remembered() {
+    fn what_is_held_or_was_used_is_remembered() {
         let credentials =
             Credentials::new(Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH + jiff::Span::new().hours(1))));
         let (acme, secret) = ("acme".parse().unwrap(), SecretString::from("s".to_owned()));
         let held = credentials.of(&acme, "basic", &secret);
+        credentials.forget_unused();
         held.note_use();
-        credentials.forget_unheld();
-        assert!(credentials.of(&acme, "basic", &secret).last_used_at().is_some());
+        assert!(credentials.of(&acme, "basic", &secret).last_used_at().is_some(), "it was held, and is the same");
         drop(held);
-        credentials.forget_unheld();
-        assert!(credentials.of(&acme, "basic", &secret).last_used_at().is_none());
+        credentials.forget_unused();
+        assert!(credentials.of(&acme, "basic", &secret).last_used_at().is_some(), "it was used");
+        drop(credentials.of(&acme, "bearer", &secret));
+        credentials.forget_unused();
+        assert_eq!(credentials.notes().len(), 1);
     }
 }

@@ -46,7 +46,11 @@
 //!   database that several bridges share.
 //! - [`delivery`]: [`delivery::Pump`] claims and settles; [`delivery::verdict`] is the table of statuses.
 //! - [`protection`]: handling events here instead; [`workday`] is asked who a protection is of.
-//! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls.
+//! - `public`: the routes that Workday calls; [`admin`]: those that an operator calls. [`net`] listens for both,
+//!   [`auth`] says who may post, by a [`credential`] or a [`certificate`]; [`intake`] reads JSON in the place of SOAP.
+//! - [`config`] reads the file, and [`organisation`] is what is in force of it; [`cli`] has a file a command.
+//! - [`metrics`] and [`log`] tell how it goes; [`clock`] is the only source of time and chance; [`problem`] is how
+//!   the API and the JSON intake say what is wrong.
 //! - [`app`]: the only place where the parts are put together; `app::reload` puts another configuration in
 //!   force, prepared first and then swapped.
 //!

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 
+use super::actions::known;
 use super::api::ORGANISATION;
 use super::openapi::{Always, OfOne};
 use super::parameters::Parameters;
@@ -26,7 +27,8 @@ pub(super) fn routes() -> Routes {
 pub(super) async fn credentials(admin: Data<Admin>, request: HttpRequest) -> Result<Json<json::Credentials>, Problem> {
     let token = admin.caller(&request)?;
     let asked = Parameters::of(&request, &["orgid"])?.parse::<OrgId>("orgid", ORGANISATION)?;
-    let seen = token.narrow(asked)?;
+    let seen = token.narrow(asked.clone())?;
+    asked.iter().try_for_each(|org| known(&admin, org))?;
     let organisations = admin.public.organisations.current();
     let seen = organisations.iter().filter(|one| seen.as_ref().is_none_or(|seen| seen.contains(&one.id)));
     Ok(Json(json::credentials(admin.started_at, seen.map(|one| (&one.id, &*one.credentials)))))

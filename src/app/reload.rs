@@ -138,7 +138,7 @@ impl Reloader {
         self.reading.reloaded(&prepared.policy);
         self.policy.store(Arc::new(prepared.policy));
         self.tokens.store(Arc::new(prepared.tokens));
-        self.notes.forget_unheld();
+        self.notes.forget_unused();
         self.pump.nudge();
         // Whatever was wrong with a relay may be mended. Should the journal fail, a probe finds out.
         drop(self.journal.turn(Turn::SetUpRead, "reload".into()));

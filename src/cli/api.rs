@@ -145,7 +145,9 @@ impl Api {
         url.path_segments_mut()
             .map_err(|()| anyhow::anyhow!("{} is no base of a path", self.base))?
             .extend(["api", "v1"].iter().chain(path));
-        url.query_pairs_mut().extend_pairs(query);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let request = self.client.request(method, url).bearer_auth(self.token.expose_secret()).timeout(PATIENCE);
         let request = match body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string()),

@@ -264,6 +264,13 @@ fn variables_override_and_unknown_ones_only_warn() {
 }
 
 #[test]
+fn a_relay_that_nothing_is_sent_to_is_said_to_be_that() {
+    let relay = "[org.acme.relay]\nurl = \"http://127.0.0.1:1/\"\napi_key = \"k\"";
+    let loaded = load(&format!("[org.acme]\nauth.none = true\nhandler = 'in_process'\n{relay}"), &[]).unwrap();
+    assert_eq!(loaded.warnings, ["org.acme.relay is not used, as handler is \"in_process\""]);
+}
+
+#[test]
 fn what_workday_would_hardly_answer_to_is_said() {
     let warnings = |url: &str, username: &str| {
         let workday = format!("soap_url = \"{url}\"\nusername = \"{username}\"\npassword = \"p\"");

@@ -127,6 +127,15 @@ async fn a_key_may_go_once_the_next_one_is_taken() {
     assert_eq!(said, "changed: organisation acme: relay.api_key, relay.api_key_next\n");
     let after = uses(&bridge).await.into_iter().find(|(key, _)| key == "relay.api_key").unwrap().1;
     assert_eq!(after, before, "the key has taken its note along");
+    for more in ["api_key = \"s3cret-r1\"", "api_key = \"s3cret-r2\""] {
+        home.configure(&sections(&relay, more));
+        let mut reload = command(&home.path(""));
+        let output = reload.args(["reload", "--config", "bridge.toml", "--admin", &bridge.admin]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let back = uses(&bridge).await.into_iter().find(|(key, _)| key == "relay.api_key").unwrap().1;
+    assert_eq!(back, before, "it was used, though it was away meanwhile");
+    assert_eq!(bridge.admin_get("/api/v1/credentials?orgid=nobody", TOKEN).await.status(), 404);
     assert_eq!(bridge.admin_get("/api/v1/credentials?orgid=acme", "bound-token").await.status(), 404);
     let own = bridge.admin_get("/api/v1/credentials", "bound-token").await.text().await.unwrap();
     assert!(own.contains("\"other\"") && !own.contains("acme"), "{own}");

@@ -129,7 +129,13 @@ fn handler(section: &mut Section<'_, '_>) -> Option<Handler> {
     let has_relay = section.has("relay");
     let relay = section.section("relay").and_then(relay);
     match to_relay.or((!written).then_some(true))? {
-        false => Some(Handler::InProcess),
+        false => {
+            if has_relay {
+                let path = section.path_of("relay");
+                section.reader().warn(format!("{path} is not used, as handler is \"in_process\""));
+            }
+            Some(Handler::InProcess)
+        }
         true if !has_relay => {
             let advice = "Add url and api_key of the relay, or set handler = \"in_process\".";
             section.fault("relay", "nothing", "a [relay] section, as handler is \"relay\"", advice);
