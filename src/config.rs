@@ -41,7 +41,7 @@ pub use organisation::{
     Auth, FaultStatus, Handler, IdTypes, Intake, Login, OrganisationSettings, Relay, Workday, WorkdayCredentials,
 };
 pub use postgres::Database;
-pub use secret::Environment;
+pub use secret::{Environment, secret_of};
 pub use tls::Tls;
 pub use value::{Network, NoNetwork};
 

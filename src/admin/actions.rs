@@ -70,7 +70,7 @@ pub(super) async fn deliver_anew(admin: &Admin, token: &Token, id: &str, force: 
     if replayed.superseded > 0 {
         return Err(Problem::conflict(
             "A later boundary of the application has superseded the event: to send it again would turn the \
-             candidate's protection to what no longer holds. With force=true it is sent all the same.",
+             candidate's protection to what no longer holds. With `force` it is sent all the same.",
         ));
     }
     if replayed.replayed == 0 {

@@ -92,8 +92,8 @@ async fn finish_first(
     }
     if !force && (waiting > 0 || !open.is_empty()) {
         return Err(Problem::conflict(format!(
-            "Of the candidate {} interviews are open and {waiting} events wait for delivery. With force=true the \
-             interviews are ended, and the erasure is done once everything is delivered. With undelivered=true all \
+            "Of the candidate {} interviews are open and {waiting} events wait for delivery. With `force` the \
+             interviews are ended, and the erasure is done once everything is delivered. With `undelivered` all \
              goes at once, and the relay is told nothing.",
             open.len()
         )));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::app;
-use crate::config::{Admin, AdminToken, Environment, Settings, StoreUrl};
+use crate::config::{Admin, AdminToken, Environment, Settings, StoreUrl, secret_of};
 use crate::delivery::relay;
 
 /// How long the bridge may take to answer.
@@ -53,9 +53,10 @@ impl Place {
         }
         if let Some(path) = &self.token_file {
             let file = path.display();
-            let text = std::fs::read_to_string(path).with_context(|| format!("--token-file {file}"))?;
-            anyhow::ensure!(!text.trim().is_empty(), "--token-file {file} is empty; write the admin token into it");
-            return Ok((text.trim().into(), format!("the token in {file}")));
+            let token = secret_of(path).with_context(|| format!("--token-file {file}"))?;
+            let token =
+                token.with_context(|| format!("--token-file {file} is empty; write the admin token into it"))?;
+            return Ok((token, format!("the token in {file}")));
         }
         let why = "the admin token is beside the journal, whose path counts from the bridge's working directory; \
                    --token-env names a variable that holds it, --token-file a file";
@@ -106,7 +107,7 @@ impl Api {
         let Self { base, named_by, .. } = self;
         format!(
             "no bridge answers at {base} ({named_by}); does it run? If it was started with another admin.listen, it \
-             listens there until a restart: name that by --admin URL"
+             listens there until a restart: name that by --admin URL. A reload comes by SIGHUP as well"
         )
     }
 
@@ -162,29 +163,9 @@ impl Api {
             let detail = body["detail"].as_str().map_or_else(|| format!("{status}: {body}"), str::to_owned);
             let advice = (status == StatusCode::UNAUTHORIZED).then(|| self.stranger());
             let lines = faults.map(str::to_owned).chain(advice);
-            let said = lines.fold(with_options(&detail), |told, line| format!("{told}\n  {line}"));
+            let said = lines.fold(detail, |told, line| format!("{told}\n  {line}"));
             return Err(Declined { said, is_bad_input: status == StatusCode::BAD_REQUEST }.into());
         }
         Ok(body)
-    }
-}
-
-/// A flag of the API's query is an option of the command line, by the same name.
-fn with_options(said: &str) -> String {
-    let word = |word: &str| match word.strip_suffix("=true") {
-        Some(flag) => format!("--{}", flag.replace('_', "-")),
-        None => word.to_owned(),
-    };
-    said.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_of_the_api_are_options_of_the_terminal() {
-        let said = "With force=true it is sent. With dry_run=true it is counted; a = b stays.";
-        assert_eq!(with_options(said), "With --force it is sent. With --dry-run it is counted; a = b stays.");
     }
 }

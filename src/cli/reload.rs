@@ -25,7 +25,7 @@ pub struct Options {
 /// When the bridge cannot be reached, refuses, or cannot use the configuration.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let api = Api::of(&options.place)?;
-    let reloaded = super::runtime()?.block_on(api.call(Method::POST, &["reload"], &[], None)).map_err(otherwise)?;
+    let reloaded = super::runtime()?.block_on(api.call(Method::POST, &["reload"], &[], None))?;
     if options.json {
         super::json_lines(&[reloaded])?;
     } else {
@@ -33,14 +33,6 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         texts(&reloaded["warnings"]).for_each(|warning| eprintln!("imper-bridge: {warning}"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Adds to an error what does the same where nobody answers.
-fn otherwise(error: anyhow::Error) -> anyhow::Error {
-    if !error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect) {
-        return error;
-    }
-    anyhow::anyhow!("{error:#}\n  Or send the process SIGHUP, on which it reads its configuration wherever it listens.")
 }
 
 fn write(reloaded: &Value, to: &mut impl Write) -> io::Result<()> {

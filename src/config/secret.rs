@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
+use std::path::Path;
 
 use secrecy::SecretString;
 
@@ -117,12 +119,22 @@ fn file(name: &str, reader: &Reader<'_>) -> Result<SecretString, Wrong> {
             .found(found)
             .advice("The path counts from the configuration file's folder; the bridge's user must be able to read it.")
     };
-    let text = fs::read_to_string(&path).map_err(|error| wrong(format!("no readable file ({error})")))?;
-    // Editors and `echo` end a file with a line break, which is no part of the secret.
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(wrong("an empty file".into())),
-        secret => Ok(secret.to_owned().into()),
+    match secret_of(&path) {
+        Ok(Some(secret)) => Ok(secret),
+        Ok(None) => Err(wrong("an empty file".into())),
+        Err(error) => Err(wrong(format!("no readable file ({error})"))),
     }
+}
+
+/// The secret that a file holds; nothing where it is empty. A line break at the end, as editors and `echo`
+/// write it, is no part of the secret.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn secret_of(path: &Path) -> io::Result<Option<SecretString>> {
+    let text = fs::read_to_string(path)?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    Ok((!secret.is_empty()).then(|| secret.to_owned().into()))
 }
 
 #[cfg(test)]

@@ -300,11 +300,13 @@ fn stopping_ends_idle_connections_and_finishes_what_is_under_way() {
     idle.write_all(post("a").as_bytes()).unwrap();
     answer(&mut idle);
     let mut busy = connect(address);
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    thread::sleep(SHORT);
+    let head = b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    busy.write_all(head).unwrap();
+    assert!(answer(&mut busy).starts_with("HTTP/1.1 100"), "it is under way");
     let stopped = thread::spawn(move || actix_rt::System::new().block_on(handle.stop(true)));
     ends(&mut idle);
-    assert!(answer(&mut busy).ends_with("slept"));
+    busy.write_all(b"done").unwrap();
+    assert!(answer(&mut busy).ends_with("done"));
     stopped.join().unwrap();
     assert!(Client::connect(address).is_err());
 }

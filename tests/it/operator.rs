@@ -291,7 +291,7 @@ async fn a_candidate_is_erased_from_the_terminal() {
     };
     let refused = erase(&[]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("With --force"), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("With `force` the interviews are ended"), "{refused:?}");
     relay.answer("503");
     let asked = erase(&["--force"]);
     let receipt: Value = serde_json::from_slice(&asked.stdout).unwrap();
