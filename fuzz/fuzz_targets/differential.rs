@@ -15,6 +15,9 @@ fuzz_target!(|text: &str| {
     let Some(ours) = ours(&document) else { return };
     let options = ParsingOptions { allow_dtd: false, ..ParsingOptions::default() };
     match roxmltree::Document::parse_with_options(text, options) {
+        // It takes any attribute of the local name `xmlns` for a declaration of the default namespace, whatever its
+        // prefix (Namespaces in XML 1.0, section 3, knows only the one without).
+        _ if ours.contains("}xmlns=") => {}
         // It keeps a carriage return beside a reference, which XML 1.0 (section 2.11) turns into a line feed.
         Ok(_) if text.contains("\r&") || text.contains(";\r") => {}
         Ok(theirs) => {
